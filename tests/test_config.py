@@ -91,7 +91,7 @@ def test_config_works_with_a_broken_pipfile(env: dict[str, str], project: Path) 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[tool.codeartifact-pipenv]\nduration = 7\n", "duration in "),
         ('[tool.codeartifact-pipenv]\npipenv = "evil"\n', "which a project may not choose"),
@@ -99,9 +99,9 @@ def test_config_works_with_a_broken_pipfile(env: dict[str, str], project: Path) 
     ],
 )
 def test_a_broken_settings_file_is_reported_with_its_path(
-    text: str, said: str, env: dict[str, str], project: Path
+    text: str, message: str, env: dict[str, str], project: Path
 ) -> None:
     (project / "pyproject.toml").write_text(text)
     del env["PIPENV_CA_DURATION"]
     done = run(PIPENV_CA, "config", env=env, cwd=project)
-    assert_error(done, 2, said, str(project / "pyproject.toml"))
+    assert_error(done, 2, message, str(project / "pyproject.toml"))

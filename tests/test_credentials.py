@@ -767,21 +767,21 @@ def test_each_missing_or_broken_credential_is_explained(
         if variable == "HTTPS_PROXY":
             monkeypatch.delenv("NO_PROXY")
     error = failure(way.profile)
-    said = f"{error.sentence}\n{error.hint}"
-    assert error.code == way.code, said
+    message = f"{error.sentence}\n{error.hint}"
+    assert error.code == way.code, message
     for part in way.says:
-        assert fill(part) in error.sentence, said
+        assert fill(part) in error.sentence, message
     for part in way.hints:
-        assert fill(part) in error.hint, said
+        assert fill(part) in error.hint, message
     for secret in (KEY_ID, SECRET, SESSION, "pass-of-mine", "secret\n"):
-        assert secret not in said
-    assert "at fault" not in said
-    assert "None" not in said
-    assert "  " not in said
+        assert secret not in message
+    assert "at fault" not in message
+    assert "None" not in message
+    assert "  " not in message
     assert len(error.hint) < 400
-    assert ("aws sso login" in said) <= ("sso_" in str(way.config))
+    assert ("aws sso login" in message) <= ("sso_" in str(way.config))
     named = set(re.findall(r"\bAWS_[A-Z0-9_]+", error.hint))
-    assert named <= {*os.environ, *way.advises}, said
+    assert named <= {*os.environ, *way.advises}, message
 
 
 def test_hint_about_a_missing_profile_names_the_option_it_came_from(alone: Path) -> None:

@@ -56,7 +56,7 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "reason"),
     [
         (403, b"{}", "it answered with status 403"),
         (200, b"<html>", "its answer is not the JSON that has one"),
@@ -67,7 +67,7 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(
 def test_a_github_answer_without_an_identity_is_reported(
     status: int,
     body: bytes,
-    said: str,
+    reason: str,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     tmp_path: Path,
@@ -75,7 +75,7 @@ def test_a_github_answer_without_an_identity_is_reported(
     """The hint names the permission that the job needs."""
     with github(ROLE | without_credentials(sandbox_env), status, body) as job:
         done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=job.env, cwd=tmp_path)
-    assert_error(done, 1, "[github-identity]", said, "permissions: id-token: write")
+    assert_error(done, 1, "[github-identity]", reason, "permissions: id-token: write")
     assert PASSWORD not in done.output
 
 
@@ -111,7 +111,7 @@ def test_the_error_names_the_permission_that_a_job_lacks(
         doctor = run(PIPENV_CA, "doctor", env=env, cwd=tmp_path)
         is_told = variable == "ACTIONS_ID_TOKEN_REQUEST_URL"
         assert_error(done, 1, "No AWS credentials were found")
-        for said in (done.output, doctor.output):
-            assert ("permissions: id-token: write" in said) == is_told
+        for output in (done.output, doctor.output):
+            assert ("permissions: id-token: write" in output) == is_told
         keys = {name: value for name, value in sandbox_env.items() if name.startswith("AWS_")}
         assert run(PIPENV_CA, "token", url, env=env | keys, cwd=tmp_path).status == 0

@@ -127,11 +127,11 @@ def test_access_keys_of_keyringrc_are_used_and_never_shown(
     looked = run(*words, env=sandbox_env, cwd=project)
     assert secret not in looked.output
     findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
-    told = {finding["subject"]: finding["sentence"] for finding in findings}
-    assert told["identity"].endswith(":user/guest")
-    assert guest["AccessKeyId"] in told["credentials"]
-    assert str(keyringrc) in told["keyringrc.cfg"]
-    assert guest["AccessKeyId"] in told["keyringrc.cfg, codeartifact"]
+    sentences = {finding["subject"]: finding["sentence"] for finding in findings}
+    assert sentences["identity"].endswith(":user/guest")
+    assert guest["AccessKeyId"] in sentences["credentials"]
+    assert str(keyringrc) in sentences["keyringrc.cfg"]
+    assert guest["AccessKeyId"] in sentences["keyringrc.cfg, codeartifact"]
     cache = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
     assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
 
@@ -256,20 +256,20 @@ def test_a_denied_client_that_asks_again_costs_one_call(
     """The reason is printed once per client."""
     calls = Calls(denied)
     client = Client(denied, tmp_path)
-    got, said = client.ask(sandbox_env)
+    got, printed = client.ask(sandbox_env)
     assert got == ["1 ", "1 "]
-    (line,) = said
+    (line,) = printed
     assert "codeartifact:GetAuthorizationToken" in line
     assert calls.count() == 1
     # The next client gets the reason once too, without a call.
-    assert client.ask(sandbox_env) == (got, said)
+    assert client.ask(sandbox_env) == (got, printed)
     assert calls.count() == 1
     # The token command and a refresh ask AWS.
     service = denied.endpoint.simple_url
     failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
     assert_error(failed, 1, "token-denied")
     assert calls.count() == 2
-    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, said * 2)
+    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, printed * 2)
     assert calls.count() == 4
     # Another identity was not refused.
     assert get(sandbox_env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
@@ -299,8 +299,8 @@ def test_one_call_refuses_eight_clients_that_start_together(
         )
         for _ in range(8)
     ]
-    said = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
-    assert [len(lines) for lines in said] == [1] * 8
+    printed = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
+    assert [len(lines) for lines in printed] == [1] * 8
     assert calls.count() == 1
 
 
@@ -323,11 +323,14 @@ def test_an_unreachable_aws_is_not_tried_a_second_time(
     with socket.create_server(("127.0.0.1", 0)) as server:
         Thread(target=hang_up, daemon=True).start()
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-        got, said = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
-        assert (got, len(said)) == (["1 ", "1 "], 1)
+        got, printed = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
+        assert (got, len(printed)) == (["1 ", "1 "], 1)
         once = len(tried)
         assert once > 0
-        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (got, said)
+        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (
+            got,
+            printed,
+        )
         assert len(tried) == once
         server.shutdown(socket.SHUT_RDWR)
     assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
@@ -340,8 +343,8 @@ def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
     (tmp_path / "file").write_text("")
     env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "file" / "cache")}
     calls = Calls(denied)
-    got, said = Client(denied, tmp_path).ask(env)
-    assert (got, len(said)) == (["1 ", "1 "], 2)
+    got, printed = Client(denied, tmp_path).ask(env)
+    assert (got, len(printed)) == (["1 ", "1 "], 2)
     assert calls.count() == 2
 
 

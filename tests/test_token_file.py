@@ -70,7 +70,7 @@ def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (None, "it cannot be read: No such file"),
         (b"", "it is empty"),
@@ -83,7 +83,7 @@ def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_file_without_a_token_is_an_error(
-    content: bytes | None, said: str, tmp_path: Path
+    content: bytes | None, reason: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"
     if content is not None:
@@ -91,7 +91,7 @@ def test_a_file_without_a_token_is_an_error(
     with pytest.raises(ConfigurationError) as refused:
         read_token_file(str(path), TOKEN_VARIABLE, {FILE_VARIABLE: str(path)})
     assert refused.value.sentence.startswith(f"{path} does not hold a token ({FILE_VARIABLE} names")
-    assert said in refused.value.sentence
+    assert reason in refused.value.sentence
     assert refused.value.code == "token-malformed"
 
 
@@ -163,8 +163,8 @@ def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
     path.write_text(expired_token(sandbox))
     done = run(*lock(stand_in), env=sandbox_env | {FILE_VARIABLE: str(path)}, cwd=project)
     assert done.status == 0
-    said = f"warning: The token from {path} expired 1 hour ago; a new one is used."
-    assert done.stderr == f"{said} [token-expired]\n"
+    warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
+    assert done.stderr == f"{warning} [token-expired]\n"
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path)
 

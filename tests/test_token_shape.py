@@ -103,10 +103,10 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_value_that_is_not_a_token_is_described_without_quoting_it(name: str) -> None:
     value, kind = MISTAKES[name]
-    said = describe_non_token(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
-    assert said is not None
-    assert kind in said
-    assert value[:12] not in said
+    description = describe_non_token(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
+    assert description is not None
+    assert kind in description
+    assert value[:12] not in description
 
 
 @pytest.mark.parametrize(

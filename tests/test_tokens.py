@@ -182,10 +182,10 @@ def test_processes_that_start_together_make_one_call_to_aws(
         )
         for number in range(9)
     ]
-    said = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 9, said
-    assert len(set(said)) == 1, said
-    assert said[0][1] == ""
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 9, outputs
+    assert len(set(outputs)) == 1, outputs
+    assert outputs[0][1] == ""
     assert calls.count() == 1
 
 
@@ -410,13 +410,13 @@ def test_a_token_that_ends_within_a_minute_is_replaced_if_possible(
         sandbox.token_life = None
     env = sandbox_env | {TOKEN_VARIABLE: ending}
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
-    said = f"warning: The token from the environment ({TOKEN_VARIABLE}) ends within a minute"
+    warning = f"warning: The token from the environment ({TOKEN_VARIABLE}) ends within a minute"
     done = run(*words, env=env, cwd=project)
-    assert (done.status, done.stderr) == (0, f"{said}; a new token is used. [token-expired]\n")
+    assert (done.status, done.stderr) == (0, f"{warning}; a new token is used. [token-expired]\n")
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path) != ending
     done = run(*words, env=without_credentials(env), cwd=project)
-    assert done.stderr == f"{said}, and another could not be obtained. [token-expired]\n"
+    assert done.stderr == f"{warning}, and another could not be obtained. [token-expired]\n"
     assert stand_in.record["environ"][TOKEN_VARIABLE] == ending
 
 

@@ -249,7 +249,7 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "description"),
     [
         (0, "less than a minute"),
         (59.9, "less than a minute"),
@@ -261,5 +261,5 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
         (864000, "10 days"),
     ],
 )
-def test_a_duration_is_described_in_its_largest_unit(seconds: float, said: str) -> None:
-    assert describe_duration(seconds) == said
+def test_a_duration_is_described_in_its_largest_unit(seconds: float, description: str) -> None:
+    assert describe_duration(seconds) == description

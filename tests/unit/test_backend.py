@@ -107,14 +107,14 @@ def make_backend() -> CodeArtifactBackend:
 def asked(service: str, username: str | None) -> tuple[str | None, str]:
     """Return the password and the text on stderr."""
     backend = make_backend()
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         password = backend.get_password(service, username)
         credential = backend.get_credential(service, username)
     # Both methods give the same answer.
     assert (None if credential is None else credential.password) == password
     assert credential is None or credential.username == "aws"
-    return password, said.getvalue()
+    return password, stderr.getvalue()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -151,10 +151,10 @@ def test_a_username_that_is_not_text_gets_no_answer(username: object) -> None:
 
 @pytest.mark.usefixtures("without_token")
 def test_missing_credentials_print_one_line_and_return_none() -> None:
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         assert make_backend().get_password(URL, "aws") is None
-    (line,) = said.getvalue().splitlines()
+    (line,) = stderr.getvalue().splitlines()
     assert line.startswith("codeartifact-pipenv: No AWS credentials were found")
 
 
@@ -171,10 +171,10 @@ def test_broken_settings_print_one_line_and_return_none(
 ) -> None:
     (tmp_path / "config.toml").write_text("allowed-owners = 3\n")
     monkeypatch.setenv("PIPENV_CA_CONFIG", str(tmp_path / "config.toml"))
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         assert make_backend().get_password(URL, "aws") is None
-    (line,) = said.getvalue().splitlines()
+    (line,) = stderr.getvalue().splitlines()
     assert "allowed-owners" in line
     # Another service causes no message.
     assert asked("https://example.com", "aws") == (None, "")
@@ -227,11 +227,11 @@ def test_any_service_text_never_raises(
     machine: pytest.MonkeyPatch, service: str, username: str | None
 ) -> None:
     machine.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
-    password, said = asked(service, username)
+    password, stderr = asked(service, username)
     assert password is None
     machine.setenv("CODEARTIFACT_AUTH_TOKEN", TOKEN)
     own = username in {None, "", "aws"} and (parse_url(service) or parse_host(service))
-    assert len(said.splitlines()) == (2 if own else 0)  # asked() makes two requests
+    assert len(stderr.splitlines()) == (2 if own else 0)  # asked() makes two requests
     assert asked(service, username) == (TOKEN if own else None, "")
 
 

@@ -200,11 +200,11 @@ def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Pa
     environ = written(tmp_path, data)
     with pytest.raises(ConfigurationError) as raised:
         asked(environ)
-    said = f"{raised.value.sentence} {raised.value.hint}"
-    assert trouble in said
-    assert keyringrc_path(environ) in said
-    assert SECRET not in said
-    assert "\n" not in said
+    message = f"{raised.value.sentence} {raised.value.hint}"
+    assert trouble in message
+    assert keyringrc_path(environ) in message
+    assert SECRET not in message
+    assert "\n" not in message
     # The file is not needed if other settings provide all values.
     assert asked(environ, profile="mine", duration="900") == TokenRequest(
         900, Caller("mine", profile_from="--ca-profile")

@@ -58,7 +58,7 @@ def remembered(
     return refusals.get(key, asked, requested_at=time.time(), include_recent=True)
 
 
-def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
+def error_parts(error: TokenError | None) -> tuple[str, str, str | None] | None:
     return None if error is None else (error.sentence, error.hint, error.code)
 
 
@@ -74,9 +74,9 @@ def test_a_refusal_expires_after_ten_seconds(
     put(refusals)
     clock.now = NOW + later
     expected = ("AWS says no.", "Ask somebody.", "token-denied") if holds else None
-    assert said(remembered(refusals)) == expected
+    assert error_parts(remembered(refusals)) == expected
     clock.now = NOW
-    assert said(remembered(refusals)) == expected
+    assert error_parts(remembered(refusals)) == expected
     assert remembered(refusals, key="other") is None
 
 
@@ -173,25 +173,25 @@ def test_each_client_reports_a_refusal_once(folder: Path, monkeypatch: pytest.Mo
     """A client is a process, or all keyring commands of one parent process."""
     refusals = NegativeCache(TokenCache(str(folder)), {})
 
-    def told() -> bool:
+    def was_reported() -> bool:
         error = remembered(refusals)
         assert error is not None
         return error.is_reported
 
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pip", "install"])
     put(refusals)
-    assert told()
+    assert was_reported()
     monkeypatch.setattr(os, "getpid", lambda: 4_000_001)
-    assert [told(), told()] == [False, True]
+    assert [was_reported(), was_reported()] == [False, True]
     for script in ("/usr/bin/keyring", "C:\\Scripts\\keyring.exe", "/lib/keyring/__main__.py"):
         monkeypatch.setattr(sys, "argv", [script.replace("\\", os.sep), "get"])
         monkeypatch.setattr(os, "getppid", lambda script=script: 5_000_000 + len(script))
         monkeypatch.setattr(os, "getpid", lambda script=script: 6_000_000 + len(script))
-        assert not told()
+        assert not was_reported()
         monkeypatch.setattr(os, "getpid", lambda script=script: 7_000_000 + len(script))
-        assert told()
+        assert was_reported()
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        assert not told()
+        assert not was_reported()
         monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
 
 

@@ -139,10 +139,10 @@ def test_a_line_that_python_cannot_read_is_left_out_with_a_warning(
         assert look_up(composed, "other.example", home) == ("anyone", "else")
         assert look_up(composed, "x.example", home) == (machine or ("anyone", "else"))
         at = line + (text.startswith(GOOD) and bool(line))
-        said = capsys.readouterr().err
-        assert said.startswith(f"warning: {home}/.netrc, line {at}:" if line else "")
-        assert bool(said) is bool(line)
-        assert "secret" not in said
+        stderr = capsys.readouterr().err
+        assert stderr.startswith(f"warning: {home}/.netrc, line {at}:" if line else "")
+        assert bool(stderr) is bool(line)
+        assert "secret" not in stderr
 
 
 @pytest.mark.parametrize(
@@ -204,12 +204,12 @@ def test_an_unreadable_netrc_is_a_warning(
         path.write_text(GOOD)
         path.chmod(0)
     found = netrc_file.compose_netrc([], netrc_file.users_netrc({}, Report()))
-    said = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     if kind == "missing":
-        assert (found, said) == (None, "")
+        assert (found, stderr) == (None, "")
     else:
         assert found == ""
-        assert said.startswith(f"warning: {path} cannot be read: ")
+        assert stderr.startswith(f"warning: {path} cannot be read: ")
     assert compose([LINE], {}) == f"{LINE}\n"
 
 

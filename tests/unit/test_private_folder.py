@@ -63,9 +63,9 @@ def test_a_failed_write_is_an_error_and_leaves_nothing(parent: Path) -> None:
     (parent / "plain").touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_files, "_temporary_folder", lambda: str(parent / "plain"))
-        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as told:
+        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as caught:
             sweep()
-    assert "TMPDIR" in told.value.hint
+    assert "TMPDIR" in caught.value.hint
 
 
 def test_the_folder_is_removed_after_the_block(parent: Path) -> None:

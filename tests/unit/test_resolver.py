@@ -49,10 +49,10 @@ class Talker(Report):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def working(self, what: str) -> Working:
-        self.told.append(what)
+        self.messages.append(what)
         return super().working(what)
 
 
@@ -91,10 +91,10 @@ def test_renewal_shows_no_progress(made_by: Provider) -> None:
     environ = {"PIPENV_CA_NO_CACHE": "1"}
     resolver = Resolver(Settings({}, environ), environ, talker, provider=made_by)
     first = resolver.token(ENDPOINT)
-    assert talker.told == ["asks AWS for a token"]
+    assert talker.messages == ["asks AWS for a token"]
     assert resolver.renew(ENDPOINT, first) is not None
     assert made_by.made == 2
-    assert len(talker.told) == 1
+    assert len(talker.messages) == 1
 
 
 def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver) -> None:

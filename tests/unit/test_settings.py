@@ -101,7 +101,7 @@ def test_a_domain_table_wins_over_the_project_and_the_file(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "subject"),
     [
         ("domains = 3\n", "domains"),
         ('domains = ["acme-123456789012"]\n', "domains"),
@@ -112,13 +112,13 @@ def test_a_domain_table_wins_over_the_project_and_the_file(
     ],
 )
 def test_a_table_that_does_not_name_a_domain_is_refused(
-    text: str, said: str, places: Places
+    text: str, subject: str, places: Places
 ) -> None:
     """The hint has an example."""
     places.write_user(text)
     with pytest.raises(ConfigurationError) as caught:
         places.settings().text("profile")
-    assert caught.value.sentence == f"{said} in {places.user} is not a table of a domain."
+    assert caught.value.sentence == f"{subject} in {places.user} is not a table of a domain."
     assert '"acme-123456789012"' in caught.value.hint
 
 
