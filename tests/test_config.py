@@ -19,7 +19,7 @@ private-packages = ["acme-*", "orb"]
 
 @pytest.fixture
 def env(clean_env: dict[str, str], project: Path, tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which each place where settings can be has some."""
+    """Return an environment with settings in each place that can have some."""
     write_pipfile(project, "[packages]\n")
     (project / "pyproject.toml").write_text(PYPROJECT)
     path = tmp_path / "config.toml"
@@ -34,8 +34,10 @@ def printed(*options: str, env: dict[str, str], cwd: Path) -> dict[str, tuple[An
     return {row["name"]: (row["value"], row["origin"]) for row in rows}
 
 
-def test_what_sets_each(env: dict[str, str], project: Path) -> None:
-    """The strongest place wins and is named: option, variable, project, the user's own file."""
+def test_config_names_the_strongest_place_of_each_setting(
+    env: dict[str, str], project: Path
+) -> None:
+    """The order is option, variable, project, and then the user's file."""
     below = project / "src"
     below.mkdir()
     pyproject, own = project / "pyproject.toml", env["PIPENV_CA_CONFIG"]
@@ -51,8 +53,8 @@ def test_what_sets_each(env: dict[str, str], project: Path) -> None:
     assert printed("--ca-profile", "p", env=env, cwd=project)["profile"] == ("p", "--ca-profile")
 
 
-def test_domains(env: dict[str, str], project: Path) -> None:
-    """What a domain's own table sets has a row of its own, with what is in force there."""
+def test_config_lists_the_settings_of_a_domain_table(env: dict[str, str], project: Path) -> None:
+    """Each setting of a domain has its row with the value in force."""
     role, path = "arn:aws:iam::123456789012:role/reader", env["PIPENV_CA_CONFIG"]
     table = '[domains."acme-123456789012"]'
     Path(path).write_text(f'role = "{role}"\n{table}\nprofile = "work"\n')
@@ -66,8 +68,10 @@ def test_domains(env: dict[str, str], project: Path) -> None:
     assert f"{name} work profile in {table} of {path}" in [" ".join(x.split()) for x in shown]
 
 
-def test_for_people(env: dict[str, str], project: Path) -> None:
-    """A line for each setting, then the files that may have some."""
+def test_config_prints_a_line_per_setting_and_then_the_files(
+    env: dict[str, str], project: Path
+) -> None:
+    """An unknown PIPENV_CA_ variable is a warning."""
     done = run(PIPENV_CA, "config", env=env | {"PIPENV_CA_PROFIL": "x"}, cwd=project)
     assert done.status == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
@@ -81,25 +85,23 @@ def test_for_people(env: dict[str, str], project: Path) -> None:
     )
 
 
-def test_beside_a_broken_pipfile(env: dict[str, str], project: Path) -> None:
-    """A Pipfile that cannot be read keeps nobody from seeing the settings."""
+def test_config_works_with_a_broken_pipfile(env: dict[str, str], project: Path) -> None:
     (project / "Pipfile").write_text("[packages\n")
     assert printed(env=env, cwd=project)["profile"][0] == "team"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[tool.codeartifact-pipenv]\nduration = 7\n", "duration in "),
         ('[tool.codeartifact-pipenv]\npipenv = "evil"\n', "which a project may not choose"),
         ("[tool.codeartifact-pipenv\n", "cannot be read"),
     ],
 )
-def test_settings_that_cannot_be_meant(
-    text: str, said: str, env: dict[str, str], project: Path
+def test_a_broken_settings_file_is_reported_with_its_path(
+    text: str, message: str, env: dict[str, str], project: Path
 ) -> None:
-    """What is wrong with a file of settings is one sentence with its path."""
     (project / "pyproject.toml").write_text(text)
     del env["PIPENV_CA_DURATION"]
     done = run(PIPENV_CA, "config", env=env, cwd=project)
-    assert_error(done, 2, said, str(project / "pyproject.toml"))
+    assert_error(done, 2, message, str(project / "pyproject.toml"))

@@ -1,4 +1,4 @@
-"""Every way in which AWS credentials cannot be had: its code, its cause in words, a next step.
+"""Each way in which AWS credentials can fail has a code, a cause, and a next step.
 
 The files are real and botocore is the real one; nothing goes beyond loopback.
 """
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
 ROLE = "arn:aws:iam::123456789012:role/ci"
 START = "https://portal.example.org/start"
-# What no sentence may show.
+# Secrets that no message may show.
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 SESSION = "IQoJb3JpZ2luX2VjEPTsecretSESSION1token"
 KEYS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
@@ -76,19 +76,19 @@ def in_hours(hours: float) -> str:
 
 
 class Way(NamedTuple):
-    """One way to fail.
+    """One way in which credentials fail.
 
     Attributes:
-        code: of the cause.
+        code: the code of the cause.
         says: parts of the sentence.
         hints: parts of the hint.
         env: variables; {home} and {url} are the home folder and a server's address.
-        config: ~/.aws/config; None for none.
-        credentials: ~/.aws/credentials; None for none.
+        config: the content of ~/.aws/config, if any.
+        credentials: the content of ~/.aws/credentials, if any.
         files: other files, by path.
-        profile: the profile that is asked for; None for none.
-        answer: status and body of what the server answers.
-        advises: variables that the hint may name although nobody has set them.
+        profile: the profile to use, if any.
+        answer: the status and body of the server's answer.
+        advises: variables that the hint may name although they are not set.
     """
 
     code: str
@@ -116,7 +116,7 @@ def role(lines: str, code: str, *says: str) -> Way:
 
 
 def setting(name: str, value: str, code: str = "aws-config", **env: str) -> Way:
-    """Return a way in which one variable has a value that is of no use."""
+    """Return a way in which one variable has an unusable value."""
     return Way(code, (name,), (name,), {**KEYS, **env, name: value})
 
 
@@ -586,7 +586,7 @@ WAYS = {
     "instance's time-out that is no number": setting(
         "AWS_METADATA_SERVICE_TIMEOUT", "abc"
     )._replace(env={**IMDS, "AWS_METADATA_SERVICE_TIMEOUT": "abc"}),
-    # how AWS is reached
+    # connection settings
     "defaults mode that is none": setting("AWS_DEFAULTS_MODE", "fast"),
     "STS endpoints that are none": setting("AWS_STS_REGIONAL_ENDPOINTS", "some"),
     "endpoint that is no URL": setting("AWS_ENDPOINT_URL", "nonsense"),
@@ -614,7 +614,7 @@ WAYS = {
         KEYS,
         config="[default]\nservices = gone\n",
     ),
-    # what AWS answers
+    # answers of AWS
     "answer that is a list": Way(
         "service-fault",
         ("garbled",),
@@ -642,7 +642,7 @@ WAYS = {
 
 
 class Server:
-    """Gives one answer to every request, after a while."""
+    """Give the same answer to every request, after a delay."""
 
     def __init__(self) -> None:
         self.answer = (200, b"")
@@ -661,13 +661,13 @@ class Server:
                 self.send_response(server.answer[0])
                 self.send_header("Content-Length", str(len(server.answer[1])))
                 self.end_headers()
-                with contextlib.suppress(OSError):  # who asked has left
+                with contextlib.suppress(OSError):  # the client has disconnected
                     self.wfile.write(server.answer[1])
 
             do_POST = do_PUT = do_GET  # noqa: N815 - its base calls them so
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._http.server_port
@@ -696,7 +696,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return an empty home, in an environment with nothing of AWS in it."""
+    """Return an empty home, in an environment without AWS settings."""
     for name in list(os.environ):
         if (
             name.upper().startswith("AWS_")
@@ -708,7 +708,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    # (botocore reads HOME once, when it is imported.)
+    # botocore reads HOME once, when it is imported.
     cache = str(tmp_path / ".aws" / "sso" / "cache")
     for provider in (botocore.credentials.SSOProvider, botocore.tokens.SSOTokenProvider):
         monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", cache)
@@ -725,7 +725,7 @@ def closed_port() -> int:
 
 
 def failure(profile: str | None = None, **more: str) -> TokenError:
-    """Return the error with which asking for a token ends."""
+    """Request a token and return the error."""
     with pytest.raises(TokenError) as caught:
         aws.get_authorization_token(
             DOMAIN,
@@ -738,8 +738,10 @@ def failure(profile: str | None = None, **more: str) -> TokenError:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", WAYS)
-def test_way(name: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each way to fail has its code, names what is concerned, and hints at what was set."""
+def test_each_missing_or_broken_credential_is_explained(
+    name: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each failure has its code, names its cause, and hints at the settings in use."""
     way = WAYS[name]
     words = {
         "home": str(alone),
@@ -765,25 +767,24 @@ def test_way(name: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyP
         if variable == "HTTPS_PROXY":
             monkeypatch.delenv("NO_PROXY")
     error = failure(way.profile)
-    said = f"{error.sentence}\n{error.hint}"
-    assert error.code == way.code, said
+    message = f"{error.sentence}\n{error.hint}"
+    assert error.code == way.code, message
     for part in way.says:
-        assert fill(part) in error.sentence, said
+        assert fill(part) in error.sentence, message
     for part in way.hints:
-        assert fill(part) in error.hint, said
+        assert fill(part) in error.hint, message
     for secret in (KEY_ID, SECRET, SESSION, "pass-of-mine", "secret\n"):
-        assert secret not in said
-    assert "at fault" not in said
-    assert "None" not in said
-    assert "  " not in said
+        assert secret not in message
+    assert "at fault" not in message
+    assert "None" not in message
+    assert "  " not in message
     assert len(error.hint) < 400
-    assert ("aws sso login" in said) <= ("sso_" in str(way.config))
+    assert ("aws sso login" in message) <= ("sso_" in str(way.config))
     named = set(re.findall(r"\bAWS_[A-Z0-9_]+", error.hint))
-    assert named <= {*os.environ, *way.advises}, said
+    assert named <= {*os.environ, *way.advises}, message
 
 
-def test_way_of_a_profile(alone: Path) -> None:
-    """The hint about a missing profile names what it came from, and nothing else."""
+def test_hint_about_a_missing_profile_names_the_option_it_came_from(alone: Path) -> None:
     assert alone.exists()
     hint = failure("gone", profile_from="--ca-profile").hint
     assert "comes from --ca-profile." in hint
@@ -792,10 +793,10 @@ def test_way_of_a_profile(alone: Path) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("service", ["CODEARTIFACT", "STS"])
-def test_slow_answer(
+def test_a_slow_answer_is_reported_as_unreachable_with_its_timeout(
     service: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that is not answered in time is slow, with its seconds, and never denied."""
+    """The error does not speak of a denial."""
     server.delay = 1.5
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{server.port}")
     if service == "STS":
@@ -816,14 +817,15 @@ def test_slow_answer(
     assert "denie" not in error.sentence
 
 
-def test_connection_that_is_not_made(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that is not made in time is told as that, with its seconds."""
+def test_a_connection_timeout_is_reported_with_its_seconds(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert alone.exists()
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         waiting = []
-        for _ in range(4):  # what the kernel's queue holds, and more
+        for _ in range(4):  # more than the kernel queues
             client = socket.socket()
             client.setblocking(False)
             client.connect_ex(full.getsockname())
@@ -840,8 +842,9 @@ def test_connection_that_is_not_made(alone: Path, monkeypatch: pytest.MonkeyPatc
     assert error.code == "unreachable"
 
 
-def test_process_without_an_end(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A credential process that does not end is ended, and named."""
+def test_a_hanging_credential_process_is_killed_and_named(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (alone / ".aws").mkdir()
     command = f"sh -c 'echo $$ > {alone}/pid; exec sleep 600'"
     (alone / ".aws" / "config").write_text(f"[profile dev]\ncredential_process = {command}\n")
@@ -853,8 +856,10 @@ def test_process_without_an_end(alone: Path, monkeypatch: pytest.MonkeyPatch) ->
         os.kill(int((alone / "pid").read_text()), 0)
 
 
-def test_spoilt_role_cache(alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kept role that cannot be read is asked for again, as if it was not there."""
+def test_a_broken_role_cache_is_ignored(
+    alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cached role that cannot be read is requested again."""
     cache = alone / ".aws" / "cli" / "cache"
     cache.mkdir(parents=True)
     (alone / ".aws" / "config").write_text(DEV_ROLE)
@@ -873,16 +878,16 @@ LOGIN = "[profile dev]\nlogin_session = arn:aws:iam::123456789012:user/me\n"
 
 
 @pytest.mark.parametrize("kept", [None, "{", "{}", '{"accessToken": 1}'])
-def test_session_of_aws_login(
+def test_a_missing_or_broken_login_session_leads_to_aws_login(
     kept: str | None, alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session of `aws login` that is missing or broken leads to `aws login`, not to SSO."""
+    """The hint does not suggest SSO."""
     if not hasattr(botocore.credentials, "LoginProvider"):
         pytest.skip("this botocore does not know `aws login`")
     (alone / ".aws").mkdir()
     (alone / ".aws" / "config").write_text(LOGIN)
     monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", str(alone))
-    monkeypatch.setattr(botocore.credentials, "EC", object())  # the library that it takes
+    monkeypatch.setattr(botocore.credentials, "EC", object())  # the library that it needs
     if kept is not None:
         key = botocore.utils.generate_login_cache_key("arn:aws:iam::123456789012:user/me")
         (alone / f"{key}.json").write_text(kept)
@@ -896,8 +901,9 @@ def test_session_of_aws_login(
     assert error.hint == "Run `pip install 'codeartifact-pipenv[login]'`."
 
 
-def test_library_that_is_too_old(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A botocore that does not know the service, or has lost its data, is named with its version."""
+def test_a_botocore_without_codeartifact_is_named_with_its_version(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert alone.exists()
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
@@ -917,10 +923,9 @@ def test_library_that_is_too_old(alone: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("kind", [KeyError, TypeError, OverflowError, ImportError, OSError])
-def test_what_nobody_expects(
+def test_unexpected_exceptions_get_a_code_and_are_not_quoted(
     kind: type[Exception], alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever else a source of credentials or a call raises has a code, and is not quoted."""
     assert alone.exists()
 
     def surprise(*_: object, **__: object) -> None:
@@ -939,8 +944,10 @@ def test_what_nobody_expects(
     assert SECRET not in error.sentence + error.hint
 
 
-def test_first_variable_of_a_profile(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the two variables that name a profile, that is named which botocore takes."""
+def test_error_names_the_profile_variable_that_botocore_uses(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS_DEFAULT_PROFILE wins over AWS_PROFILE."""
     assert alone.exists()
     monkeypatch.setenv("AWS_PROFILE", "second")
     monkeypatch.setenv("AWS_DEFAULT_PROFILE", "first")

@@ -1,4 +1,4 @@
-"""A GitHub Actions job takes its role by its own identity token, without a third-party action."""
+"""A GitHub Actions job assumes its role with its identity token, without another action."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ ROLE = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci"}
 
 
 @pytest.mark.wide
-def test_role_of_a_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """A role's name is enough: the wrapper, the keyring and doctor ask AWS as that role."""
+def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """The name of the role is enough."""
     url = sandbox.endpoint.simple_url
     calls = Calls(sandbox)
     with github(ROLE | without_credentials(sandbox_env)) as job:
@@ -40,10 +42,9 @@ def test_role_of_a_job(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: 
 
 
 @pytest.mark.wide
-def test_other_credentials_come_first(
+def test_github_is_not_asked_with_other_credentials_or_without_a_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Where the job has credentials already, or names no role, GitHub is not asked."""
     words = (PIPENV_CA, "token", sandbox.endpoint.simple_url)
     with github(ROLE | sandbox_env) as job:
         assert run(*words, env=job.env, cwd=tmp_path).status == 0
@@ -55,7 +56,7 @@ def test_other_credentials_come_first(
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "reason"),
     [
         (403, b"{}", "it answered with status 403"),
         (200, b"<html>", "its answer is not the JSON that has one"),
@@ -63,18 +64,18 @@ def test_other_credentials_come_first(
         (200, b"[]", "its answer is not the JSON that has one"),
     ],
 )
-def test_no_identity(
+def test_a_github_answer_without_an_identity_is_reported(
     status: int,
     body: bytes,
-    said: str,
+    reason: str,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """What GitHub did instead is told, and what the job has to have."""
+    """The hint names the permission that the job needs."""
     with github(ROLE | without_credentials(sandbox_env), status, body) as job:
         done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=job.env, cwd=tmp_path)
-    assert_error(done, 1, "[github-identity]", said, "permissions: id-token: write")
+    assert_error(done, 1, "[github-identity]", reason, "permissions: id-token: write")
     assert PASSWORD not in done.output
 
 
@@ -82,10 +83,10 @@ def test_no_identity(
 @pytest.mark.parametrize(
     "url", ["http://actions.example/id", "https://127.0.0.1:1/id", "ftp://127.0.0.1/id", "id"]
 )
-def test_place_that_cannot_be_asked(
+def test_an_unusable_identity_address_is_one_error(
     url: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The job's password goes over https, and an address that cannot be asked is one sentence."""
+    """The password of the job is not shown."""
     with github(ROLE | without_credentials(sandbox_env)) as job:
         env = job.env | {"ACTIONS_ID_TOKEN_REQUEST_URL": url}
         done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=env, cwd=tmp_path)
@@ -97,10 +98,10 @@ def test_place_that_cannot_be_asked(
 @pytest.mark.parametrize(
     "variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
 )
-def test_job_that_may_not_ask(
+def test_the_error_names_the_permission_that_a_job_lacks(
     variable: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A job with a role and no permission to ask GitHub is told which permission; others are not."""
+    """Other jobs do not get this hint."""
     url = sandbox.endpoint.simple_url
     (tmp_path / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{url}'\n")
     with github(ROLE | without_credentials(sandbox_env) | {"GITHUB_ACTIONS": "true"}) as job:
@@ -110,7 +111,7 @@ def test_job_that_may_not_ask(
         doctor = run(PIPENV_CA, "doctor", env=env, cwd=tmp_path)
         is_told = variable == "ACTIONS_ID_TOKEN_REQUEST_URL"
         assert_error(done, 1, "No AWS credentials were found")
-        for said in (done.output, doctor.output):
-            assert ("permissions: id-token: write" in said) == is_told
+        for output in (done.output, doctor.output):
+            assert ("permissions: id-token: write" in output) == is_told
         keys = {name: value for name, value in sandbox_env.items() if name.startswith("AWS_")}
         assert run(PIPENV_CA, "token", url, env=env | keys, cwd=tmp_path).status == 0

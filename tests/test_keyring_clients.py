@@ -1,4 +1,4 @@
-"""The keyring door in real processes: one call for many, configuration that people have."""
+"""The keyring command in real processes: shared calls, keyringrc.cfg, and refusals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PYTHON = SCRIPTS / "python"
 
 @pytest.fixture(scope="module")
 def guest(sandbox: Sandbox) -> dict[str, str]:
-    """Return the access key of another user of the account, as IAM made it."""
+    """Return the access key of another user of the account."""
     client = client_of(sandbox, "iam", sandbox.user)
     try:
         client.create_user(UserName="guest")
@@ -43,7 +43,7 @@ def get(env: Mapping[str, str], cwd: Path, service: str) -> Result:
 
 
 def own_lines(stderr: str) -> list[str]:
-    """Return what this package said; keyring adds that it has no other backend to ask."""
+    """Return the lines that this package printed, without those of keyring."""
     return [line for line in stderr.splitlines() if line.startswith("codeartifact-pipenv:")]
 
 
@@ -52,7 +52,7 @@ def own_lines(stderr: str) -> list[str]:
 
 @pytest.fixture
 def keyringrc(home: Path) -> Path:
-    """Return where keyring's own configuration is."""
+    """Return the path of the keyring configuration file."""
     path = home / ".config" / "python_keyring" / "keyringrc.cfg"
     path.parent.mkdir(parents=True)
     return path
@@ -63,14 +63,14 @@ def keys(key_id: str, secret: str) -> str:
 
 
 @pytest.mark.wide
-def test_profile_of_keyringrc(
+def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     guest: dict[str, str],
     keyringrc: Path,
     tmp_path: Path,
 ) -> None:
-    """Both doors ask as the profile that keyringrc.cfg names, once; ours is stronger than it."""
+    """Both entry points share one call, and --ca-profile wins over the file."""
     own = keys(sandbox.user.access_key_id, sandbox.user.secret_access_key)
     theirs = keys(guest["AccessKeyId"], guest["SecretAccessKey"])
     (tmp_path / "aws").write_text(f"[mine]\n{own}[theirs]\n{theirs}")
@@ -96,21 +96,21 @@ def test_profile_of_keyringrc(
     assert mine.status == 0, mine.output
     assert mine.stdout != token.stdout
     assert calls.callers() == [guest["AccessKeyId"], sandbox.user.access_key_id]
-    # Another profile in the file is another identity: it gets that one's token.
+    # Another profile in the file is another identity and gets its token.
     keyringrc.write_text(text.replace("= theirs", "= mine"))
     assert get(env, tmp_path, service).stdout == mine.stdout
     assert calls.count() == 2
 
 
 @pytest.mark.wide
-def test_keys_of_keyringrc(
+def test_access_keys_of_keyringrc_are_used_and_never_shown(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     guest: dict[str, str],
     keyringrc: Path,
     project: Path,
 ) -> None:
-    """Access keys in keyringrc.cfg ask AWS, have tokens of their own, and are never shown."""
+    """They get tokens that are separate from those of the environment."""
     service = sandbox.endpoint.simple_url
     before = get(sandbox_env, project, service)
     secret = guest["SecretAccessKey"]
@@ -127,20 +127,19 @@ def test_keys_of_keyringrc(
     looked = run(*words, env=sandbox_env, cwd=project)
     assert secret not in looked.output
     findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
-    told = {finding["subject"]: finding["sentence"] for finding in findings}
-    assert told["identity"].endswith(":user/guest")
-    assert guest["AccessKeyId"] in told["credentials"]
-    assert str(keyringrc) in told["keyringrc.cfg"]
-    assert guest["AccessKeyId"] in told["keyringrc.cfg, codeartifact"]
+    sentences = {finding["subject"]: finding["sentence"] for finding in findings}
+    assert sentences["identity"].endswith(":user/guest")
+    assert guest["AccessKeyId"] in sentences["credentials"]
+    assert str(keyringrc) in sentences["keyringrc.cfg"]
+    assert guest["AccessKeyId"] in sentences["keyringrc.cfg, codeartifact"]
     cache = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
     assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
 
 
 @pytest.mark.wide
-def test_unknown_profile_of_keyringrc(
+def test_error_about_an_unknown_profile_names_keyringrc_as_its_origin(
     sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, tmp_path: Path
 ) -> None:
-    """Where AWS does not know what keyringrc.cfg names, both doors say that it comes from there."""
     keyringrc.write_text("[codeartifact]\nprofile_name = nobody\n")
     service = sandbox.endpoint.simple_url
     failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
@@ -148,7 +147,7 @@ def test_unknown_profile_of_keyringrc(
     (line,) = own_lines(get(sandbox_env, tmp_path, service).stderr)
     assert "nobody" in line
     assert str(keyringrc) in line
-    # The repair ends what was remembered.
+    # The corrected file ends the remembered refusal.
     keyringrc.write_text("[codeartifact]\n")
     assert get(sandbox_env, tmp_path, service).status == 0
 
@@ -167,7 +166,7 @@ def test_unknown_profile_of_keyringrc(
     ],
     ids=["no section", "no value", "two that fit"],
 )
-def test_broken_keyringrc(
+def test_a_broken_keyringrc_is_reported_and_not_changed(
     data: str,
     code: str,
     sandbox: Sandbox,
@@ -175,13 +174,13 @@ def test_broken_keyringrc(
     keyringrc: Path,
     project: Path,
 ) -> None:
-    """A keyringrc.cfg that cannot be followed is told in one line by each door, and stays as it is."""
+    """Each entry point reports it, and AWS is not asked."""
     keyringrc.write_text(data)
     calls = Calls(sandbox)
     service = sandbox.endpoint.simple_url
     failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=project)
     assert_error(failed, 2, str(keyringrc), code)
-    # (The keyring command itself ends at a file that it cannot parse; a client goes on.)
+    # The keyring command stops at a file that it cannot parse; a client continues.
     program = (
         "from codeartifact_pipenv.auth.backend import CodeArtifactBackend as Backend\n"
         f"assert Backend().get_credential({service!r}, None) is None\n"
@@ -201,10 +200,9 @@ def test_broken_keyringrc(
 
 
 @pytest.mark.wide
-def test_what_doctor_says_of_keyringrc(
+def test_doctor_lists_the_keyringrc_settings_that_are_ignored(
     sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, project: Path
 ) -> None:
-    """Doctor names what a keyringrc.cfg has that is not followed, and nothing where it has none."""
     write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
     keyringrc.write_text("[backend]\nkeyring-path = /x\n")
     looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
@@ -229,14 +227,14 @@ for service in sys.argv[1:]:
 
 
 class Client:
-    """A program that asks the keyring command, each time in a new process, for URL and host."""
+    """A program that asks the keyring command for URL and host, each in a new process."""
 
     def __init__(self, sandbox: Sandbox, cwd: Path) -> None:
         self._services = (sandbox.endpoint.simple_url, sandbox.endpoint.host)
         self._cwd = cwd
 
     def ask(self, env: Mapping[str, str]) -> tuple[list[str], list[str]]:
-        """Return what it got, a line each, and what this package said meanwhile."""
+        """Return the lines that it got and the lines that this package printed."""
         done = run(PYTHON, "-c", _ASK_TWICE, *self._services, env=env, cwd=self._cwd)
         assert done.status == 0, done.output
         return done.stdout.splitlines(), own_lines(done.stderr)
@@ -244,7 +242,7 @@ class Client:
 
 @pytest.fixture
 def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Return the sandbox, in which nobody may get a token."""
+    """Return the sandbox, in which no one may get a token."""
     sandbox.deny("codeartifact:GetAuthorizationToken")
     yield sandbox
     sandbox.allow("codeartifact:GetAuthorizationToken")
@@ -252,31 +250,31 @@ def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.mark.shows_token("output")
 @pytest.mark.wide
-def test_second_question_of_a_client(
+def test_a_denied_client_that_asks_again_costs_one_call(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A client that is denied and asks again costs one call and reads the reason once."""
+    """The reason is printed once per client."""
     calls = Calls(denied)
     client = Client(denied, tmp_path)
-    got, said = client.ask(sandbox_env)
+    got, printed = client.ask(sandbox_env)
     assert got == ["1 ", "1 "]
-    (line,) = said
+    (line,) = printed
     assert "codeartifact:GetAuthorizationToken" in line
     assert calls.count() == 1
-    # The next client is told as well, once, and still without a call.
-    assert client.ask(sandbox_env) == (got, said)
+    # The next client gets the reason once too, without a call.
+    assert client.ask(sandbox_env) == (got, printed)
     assert calls.count() == 1
-    # Who types a command of ours, or wants it anew, is answered by AWS.
+    # The token command and a refresh ask AWS.
     service = denied.endpoint.simple_url
     failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
     assert_error(failed, 1, "token-denied")
     assert calls.count() == 2
-    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, said * 2)
+    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, printed * 2)
     assert calls.count() == 4
-    # Another identity has not been refused anything.
+    # Another identity was not refused.
     assert get(sandbox_env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
     assert calls.count() == 5
-    # A token that anybody gets for this one ends it at once.
+    # A token for this identity ends the refusal at once.
     denied.allow("codeartifact:GetAuthorizationToken")
     token = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path).stdout.strip()
     assert client.ask(sandbox_env) == ([f"0 {token}"] * 2, [])
@@ -284,10 +282,10 @@ def test_second_question_of_a_client(
 
 
 @pytest.mark.wide
-def test_refused_to_many_at_once(
+def test_one_call_refuses_eight_clients_that_start_together(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Eight clients that start at once are refused by one call, and each says why."""
+    """Each client prints the reason."""
     calls = Calls(denied)
     words = [str(PYTHON), "-c", _ASK_TWICE, denied.endpoint.simple_url]
     processes = [
@@ -301,17 +299,17 @@ def test_refused_to_many_at_once(
         )
         for _ in range(8)
     ]
-    said = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
-    assert [len(lines) for lines in said] == [1] * 8
+    printed = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
+    assert [len(lines) for lines in printed] == [1] * 8
     assert calls.count() == 1
 
 
 @pytest.mark.shows_token("output")
 @pytest.mark.wide
-def test_unreachable_is_tried_once(
+def test_an_unreachable_aws_is_not_tried_a_second_time(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Where AWS is not reached, the second question does not try again; a new way to it does."""
+    """Another proxy setting is tried."""
     client = Client(sandbox, tmp_path)
     tried: list[object] = []
 
@@ -325,34 +323,36 @@ def test_unreachable_is_tried_once(
     with socket.create_server(("127.0.0.1", 0)) as server:
         Thread(target=hang_up, daemon=True).start()
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-        got, said = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
-        assert (got, len(said)) == (["1 ", "1 "], 1)
+        got, printed = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
+        assert (got, len(printed)) == (["1 ", "1 "], 1)
         once = len(tried)
         assert once > 0
-        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (got, said)
+        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (
+            got,
+            printed,
+        )
         assert len(tried) == once
         server.shutdown(socket.SHUT_RDWR)
     assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
 
 
 @pytest.mark.wide
-def test_refusal_that_cannot_be_kept(
+def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Where nothing can be written each question asks AWS, and all works."""
     (tmp_path / "file").write_text("")
     env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "file" / "cache")}
     calls = Calls(denied)
-    got, said = Client(denied, tmp_path).ask(env)
-    assert (got, len(said)) == (["1 ", "1 "], 2)
+    got, printed = Client(denied, tmp_path).ask(env)
+    assert (got, len(printed)) == (["1 ", "1 "], 2)
     assert calls.count() == 2
 
 
 @pytest.mark.wide
-def test_pip_that_is_denied(
+def test_pip_with_the_keyring_command_is_denied_with_one_call(
     denied: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
-    """A pip asks the keyring command for URL and host; when denied, that is one call to AWS."""
+    """A pip asks the keyring command for the URL and the host."""
     folder, log = tmp_path / "venv", tmp_path / "asked"
     app_data = ["--app-data", str(shared / "virtualenv")]
     virtualenv = [str(PYTHON), "-m", "virtualenv", "--quiet", *app_data, str(folder)]
@@ -374,15 +374,15 @@ def test_pip_that_is_denied(
     done = run(*words, url, "orb-common", env=env, cwd=tmp_path)
     assert done.status == 1
     assert len(log.read_text().splitlines()) > 1
-    assert len(own_lines(done.stderr)) <= 1  # (pip 26.2 swallows what keyring says)
+    assert len(own_lines(done.stderr)) <= 1  # pip 26.2 hides the output of keyring
     assert calls.count() == 1
 
 
 @pytest.mark.wide
-def test_pip_that_imports_keyring_is_denied(
+def test_pip_that_imports_keyring_is_denied_with_one_call(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A pip that imports keyring asks twice in one process: one call, one line."""
+    """A pip asks twice in one process; one line is printed per run."""
     words = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-input", "--target", "target"]
     words += ["--keyring-provider", "import", "--index-url", denied.endpoint.simple_url]
     env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
@@ -394,17 +394,17 @@ def test_pip_that_imports_keyring_is_denied(
         assert calls.count() == 1
 
 
-# --- beside the existing package ---------------------------------------------------------
+# --- with keyrings.codeartifact ---------------------------------------------------------
 
 
 @pytest.mark.wide
-def test_beside_keyrings_codeartifact(
+def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     clean_base: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """With keyrings.codeartifact installed as well, ours answers: one call for any number of gets."""
+    """Any number of `keyring get` commands make one call."""
     beside = tmp_path / "beside"
     words = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(beside)]
     installed = run(*words, "keyrings.codeartifact", env=clean_base, cwd=tmp_path)
@@ -420,7 +420,7 @@ def test_beside_keyrings_codeartifact(
     got = run(*creds, env=env, cwd=tmp_path)
     assert json.loads(got.stdout) == {"username": "aws", "password": first.stdout.strip()}
     assert calls.count() == 1
-    # Without ours it would be a call for each get: what is measured here is not a lame duck.
+    # keyrings.codeartifact alone makes one call per get, so the count above is meaningful.
     alone = env | {"PYTHON_KEYRING_BACKEND": "keyrings.codeartifact.CodeArtifactBackend"}
     theirs = {get(alone, tmp_path, service).stdout for _ in range(2)}
     assert len(theirs) == 2

@@ -1,4 +1,4 @@
-"""The user's own netrc, of which one line is not for Python: commands that go as written work."""
+"""Commands work although Python cannot read each line of the user's netrc."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = '[packages]\norb-common = "*"\n'
 MINE = "machine mine.example login me password mine\n"
-# By name, what the file says, and the line that a warning names.
+# The content of each file and the line that a warning names, or 0.
 NETRCS = {
     "protocol": (f"{MINE}machine git.example\n  login a\n  protocol https\n  password b\n", 0),
     "comment": (f"#my own hosts\n{MINE}", 0),
@@ -41,7 +41,7 @@ DIRECT = (
     ["--ca-route", "as-written", "lock"],
     ["run", "pip", "install", "--force-reinstall", "orb-common"],
 )
-# What is done alike with every file, once it can be read, is tried with one of them.
+# One file is tried with each command; the others with one command.
 CASES = [
     *((name, "newest", DIRECT[:1]) for name in NETRCS if name != "quote"),
     ("quote", "newest", DIRECT),
@@ -50,7 +50,7 @@ CASES = [
 
 
 def write_netrc(home: Path, name: str) -> Path:
-    """Put a netrc into a home."""
+    """Write a netrc into a home."""
     path = home / ".netrc"
     if name == "folder":
         path.mkdir()
@@ -66,7 +66,7 @@ def write_netrc(home: Path, name: str) -> Path:
 def lock(
     sandbox: Sandbox, clean_base: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return the lock of a project with CodeArtifact alone."""
+    """Return the lock file of a project whose only source is CodeArtifact."""
     folder = tmp_path_factory.mktemp("locked")
     write_pipfile(folder, source(sandbox.endpoint), PACKAGES)
     env = sandbox.environ(clean_base) | {"HOME": str(folder), "PIPENV_VENV_IN_PROJECT": "1"}
@@ -77,7 +77,7 @@ def lock(
 
 @pytest.fixture
 def locked(sandbox: Sandbox, lock: Path, project: Path) -> Path:
-    """Return a locked project with CodeArtifact alone."""
+    """Return a locked project whose only source is CodeArtifact."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     shutil.copy(lock, project)
     return project
@@ -85,7 +85,7 @@ def locked(sandbox: Sandbox, lock: Path, project: Path) -> Path:
 
 @pytest.mark.wide
 @pytest.mark.parametrize(("name", "version", "commands"), CASES)
-def test_commands_that_go_as_written(
+def test_direct_commands_work_with_any_netrc(
     sandbox_env: dict[str, str],
     locked: Path,
     home: Path,
@@ -94,7 +94,7 @@ def test_commands_that_go_as_written(
     version: str,
     commands: Sequence[list[str]],
 ) -> None:
-    """Each of them brings its package, whatever the file is, and names the line that it left out."""
+    """A warning names a line that Python cannot read."""
     path = write_netrc(home, name)
     pipenv = clients.pipenv(version)
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
@@ -108,10 +108,10 @@ def test_commands_that_go_as_written(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["FIFO", "quote"])
-def test_commands_by_the_proxy_index(
+def test_the_proxy_index_works_with_any_netrc(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, home: Path, name: str
 ) -> None:
-    """The index that asks both sources neither waits for such a file nor loses a source by it."""
+    """It does not wait for a FIFO, and both sources answer."""
     write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), f'{PACKAGES}six = "*"\n')
     write_netrc(home, name)
     for words in (["lock"], ["run", "pip", "install", "orb-common", "six"]):
@@ -126,7 +126,7 @@ def test_commands_by_the_proxy_index(
 
 
 def given_netrc(env: Mapping[str, str], project: Path, folder: Path) -> tuple[str, int, str]:
-    """Return text and mode of the netrc that pipenv is given for ``sync``, and its path."""
+    """Return the text, mode and path of the netrc that pipenv gets for ``sync``."""
     behaviour = (
         "path = os.environ.get('NETRC')\n"
         "record['netrc'] = [open(path).read(), os.stat(path).st_mode, path] if path else None"
@@ -140,17 +140,17 @@ def given_netrc(env: Mapping[str, str], project: Path, folder: Path) -> tuple[st
 
 @pytest.fixture
 def direct(sandbox: Sandbox, project: Path) -> Path:
-    """Return a project of which ``sync`` goes as written."""
+    """Return a project in which ``sync`` runs directly."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     (project / "Pipfile.lock").write_text(json.dumps({"_meta": {}, "default": {}, "develop": {}}))
     return project
 
 
 @pytest.mark.parametrize("where", ["home", "NETRC", "none"])
-def test_what_pipenv_is_given(
+def test_pipenv_gets_a_private_copy_of_the_readable_netrc_lines(
     sandbox_env: dict[str, str], direct: Path, home: Path, tmp_path: Path, where: str
 ) -> None:
-    """It is what can be read of the user's file, in a file of this user's alone, which goes at the end."""
+    """The copy is removed at the end."""
     env = dict(sandbox_env)
     path = write_netrc(home, "protocol")
     if where != "home":

@@ -1,4 +1,4 @@
-"""The role that a setting names, and settings for single domains, as AWS sees them."""
+"""The role setting and the settings of single domains."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ ROLE = "arn:aws:iam::123456789012:role/team/reader"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
 IN_ROLE = "arn:aws:sts::123456789012:assumed-role/reader/pipenv-ca"
 FAR_OWNER = "210987654321"
-# A line of the user's own file.
+# A line of the user's settings file.
 OF_DOMAIN = "domains.my-dom-123456789012.role = '{}'\n"
 wide = pytest.mark.wide
 
 
 @pytest.fixture
 def denied(sandbox: Sandbox) -> Iterator[None]:
-    """A role that nobody may assume."""
+    """Deny AssumeRole to everyone."""
     sandbox.deny("sts:AssumeRole")
     yield
     sandbox.allow("sts:AssumeRole")
 
 
 def callers(sandbox: Sandbox, calls: Calls) -> list[str]:
-    """Return the ARNs of those who asked for a token."""
+    """Return the ARNs that requested a token."""
     found = (sandbox._identities.find(key or "") for key in calls.callers())
     return [each.arn if each else "nobody" for each in found]
 
 
 def own_file(env: Mapping[str, str], folder: Path, text: str) -> dict[str, str]:
-    """Write the user's own file; return the environment that leads to it."""
+    """Write the user's settings file; return the environment that names it."""
     path = folder / "own.toml"
     path.write_text(text)
     return {**env, "PIPENV_CA_CONFIG": str(path)}
 
 
 def profile(sandbox: Sandbox, name: str, owner: str) -> str:
-    """Return a section of AWS's configuration with the keys of an account's user."""
+    """Return a profile of the AWS configuration with the keys of an account."""
     keys = sandbox.administrator(owner)
     return (
         f"[profile {name}]\naws_access_key_id = {keys.access_key_id}\n"
@@ -74,7 +74,7 @@ def profile(sandbox: Sandbox, name: str, owner: str) -> str:
         ),
     ],
 )
-def test_role_asks_for_the_token(
+def test_the_token_is_requested_by_the_configured_role(
     options: tuple[str, ...],
     variables: dict[str, str],
     text: str,
@@ -82,7 +82,7 @@ def test_role_asks_for_the_token(
     sandbox_env: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """Wherever the role is named, the token is asked for by it, under our session name."""
+    """This holds for the option, the variable, a domain and the user's file."""
     env = own_file(sandbox_env | variables, tmp_path, text)
     calls = Calls(sandbox)
     done = run(PIPENV_CA, *options, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
@@ -91,10 +91,10 @@ def test_role_asks_for_the_token(
 
 
 @wide
-def test_tokens_of_roles_are_kept_apart(
+def test_each_role_has_a_cached_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A token in the cache is used by the role that asked for it, and by nobody else."""
+    """A cached token is used only by the role that requested it."""
     calls = Calls(sandbox)
     for _ in range(2):
         for role in ("", ROLE, OTHER_ROLE):
@@ -110,10 +110,9 @@ def test_tokens_of_roles_are_kept_apart(
 
 @wide
 @pytest.mark.parametrize("kind", ["profile", "keyringrc.cfg", "web identity"])
-def test_credentials_that_assume_the_role(
+def test_the_role_is_assumed_with_the_credentials_otherwise_used(
     kind: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The role is assumed with what would have been used without it."""
     keys = profile(sandbox, "far", FAR_OWNER)
     env = without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}
     first = sandbox.administrator(FAR_OWNER).access_key_id
@@ -141,10 +140,9 @@ def test_credentials_that_assume_the_role(
 
 
 @wide
-def test_identity_of_a_github_job_takes_the_role(
+def test_a_github_job_assumes_the_configured_role_directly(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """In a job of GitHub's the role of the setting is taken directly, without another one."""
     before, calls = len(sandbox.requests), Calls(sandbox)
     with github(without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}) as job:
         done = run(PIPENV_CA, "token", sandbox.endpoint.url, env=job.env, cwd=tmp_path)
@@ -154,8 +152,10 @@ def test_identity_of_a_github_job_takes_the_role(
     assert names == ["AssumeRoleWithWebIdentity"]
 
 
-def test_role_of_a_project(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
-    """A cloned project cannot name the role, and nobody is asked as it."""
+def test_a_project_may_not_set_the_role(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
+    """AWS is not asked."""
     write_pipfile(project, "[packages]\n")
     (project / "pyproject.toml").write_text(f"[tool.codeartifact-pipenv]\nrole = '{ROLE}'\n")
     calls = Calls(sandbox)
@@ -164,8 +164,10 @@ def test_role_of_a_project(sandbox: Sandbox, sandbox_env: dict[str, str], projec
     assert calls.to_aws() == 0
 
 
-def test_role_that_is_none(sandbox_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
-    """A role that is not an ARN ends the command before AWS is asked."""
+def test_a_role_that_is_not_an_arn_is_refused(
+    sandbox_env: dict[str, str], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The command stops before AWS is asked."""
     calls = Calls(sandbox)
     words = (PIPENV_CA, "--ca-role", "reader", "token", sandbox.endpoint.url)
     done = run(*words, env=sandbox_env, cwd=tmp_path)
@@ -185,10 +187,10 @@ def test_role_that_is_none(sandbox_env: dict[str, str], sandbox: Sandbox, tmp_pa
     ids=" ".join,
 )
 @pytest.mark.usefixtures("denied")
-def test_role_that_may_not_be_assumed(
+def test_error_names_the_role_that_may_not_be_assumed(
     words: tuple[str, ...], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The error names the role and who may not assume it, and says what to look at."""
+    """It also names the caller and the trust policy."""
     typed = [sandbox.endpoint.url if word == "URL" else word for word in words]
     env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
     done = run(PIPENV_CA, *typed, env=env, cwd=tmp_path)
@@ -214,10 +216,10 @@ def test_role_that_may_not_be_assumed(
     ],
     ids=" ".join,
 )
-def test_all_calls_are_made_in_the_role(
+def test_packages_and_provision_make_all_calls_in_the_role(
     words: tuple[str, ...], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """What lists packages or provisions asks as the role; the first keys only assume it."""
+    """The keys of the user only assume the role."""
     typed = [sandbox.endpoint.url if word == "URL" else word for word in words]
     env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
     before = len(sandbox.requests)
@@ -230,10 +232,9 @@ def test_all_calls_are_made_in_the_role(
 
 
 @wide
-def test_doctor_tells_the_role(
+def test_doctor_shows_the_role_and_the_credentials_that_assume_it(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """Doctor tells who AWS takes us for in the role, and with what it is assumed."""
     write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
     env = own_file(sandbox_env, tmp_path, OF_DOMAIN.format(ROLE))
     done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
@@ -245,10 +246,10 @@ def test_doctor_tells_the_role(
 
 
 @wide
-def test_two_domains_of_two_profiles(
+def test_each_domain_is_asked_with_its_profile_and_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """Each of two domains in one Pipfile is asked as its own table says, tokens and all else."""
+    """This holds for the token and for each other call."""
     far = sandbox.add_repository("team", domain="role-dom", owner=FAR_OWNER)
     config = tmp_path / "config"
     near = profile(sandbox, "near", "123456789012")

@@ -44,13 +44,13 @@ WRITTEN: dict[str, Callable[[str], bytes]] = {
 
 @pytest.fixture
 def token(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> str:
-    """Return a token that is in no cache."""
+    """Return a token that is not cached."""
     return get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
 
 
 @pytest.fixture
 def stand_in(sandbox: Sandbox, project: Path, tmp_path: Path) -> StandIn:
-    """Return a program in pipenv's place, in a project on the sandbox."""
+    """Return a program that runs instead of pipenv, in a project on the sandbox."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     return StandIn(tmp_path / "other")
 
@@ -70,7 +70,7 @@ def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (None, "it cannot be read: No such file"),
         (b"", "it is empty"),
@@ -83,7 +83,7 @@ def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_file_without_a_token_is_an_error(
-    content: bytes | None, said: str, tmp_path: Path
+    content: bytes | None, reason: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"
     if content is not None:
@@ -91,7 +91,7 @@ def test_a_file_without_a_token_is_an_error(
     with pytest.raises(ConfigurationError) as refused:
         read_token_file(str(path), TOKEN_VARIABLE, {FILE_VARIABLE: str(path)})
     assert refused.value.sentence.startswith(f"{path} does not hold a token ({FILE_VARIABLE} names")
-    assert said in refused.value.sentence
+    assert reason in refused.value.sentence
     assert refused.value.code == "token-malformed"
 
 
@@ -104,8 +104,8 @@ def test_an_unreadable_token_file_is_an_error(tmp_path: Path) -> None:
             read_token_file(str(path), TOKEN_VARIABLE, {})
 
 
-def test_file_of_another_secret(tmp_path: Path) -> None:
-    """A project chooses its variable's name, and so must not choose which secrets are read."""
+def test_token_files_of_other_secrets_are_not_read(tmp_path: Path) -> None:
+    """A project chooses the name of its variable, so the name must not select other secrets."""
     environ = {f"{name}_FILE": str(tmp_path) for name in ("VAULT_TOKEN", "DB_PASSWORD", "TOKEN")}
     for name in ("VAULT_TOKEN", "DB_PASSWORD", "TOKEN"):
         assert token_file(name, environ) is None
@@ -119,7 +119,7 @@ def test_a_variable_wins_over_a_file(
     token: str,
     stand_in: StandIn,
 ) -> None:
-    """The file comes after the variable and before the cache, needs no AWS, and is not in .env."""
+    """The file comes before the cache and needs no AWS access. A file named in .env is ignored."""
     kept = get_token(sandbox, sandbox_env, project)
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
@@ -139,7 +139,7 @@ def test_a_variable_wins_over_a_file(
 def test_keyring_and_doctor_read_the_token_file(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str
 ) -> None:
-    """The keyring backend reads the file, and doctor says where the token is from."""
+    """Doctor names the file as the origin. A placeholder in the file is refused."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
@@ -155,16 +155,16 @@ def test_keyring_and_doctor_read_the_token_file(
 
 
 @pytest.mark.wide
-def test_file_with_an_old_token(
+def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
-    """An expired token in a file is told with its path, and a new one takes its place."""
+    """The warning names the file."""
     path = tmp_path / "token"
     path.write_text(expired_token(sandbox))
     done = run(*lock(stand_in), env=sandbox_env | {FILE_VARIABLE: str(path)}, cwd=project)
     assert done.status == 0
-    said = f"warning: The token from {path} expired 1 hour ago; a new one is used."
-    assert done.stderr == f"{said} [token-expired]\n"
+    warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
+    assert done.stderr == f"{warning} [token-expired]\n"
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path)
 
@@ -177,7 +177,7 @@ def test_file_with_an_old_token(
 def test_a_docker_build_secret_is_read(
     sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str, stand_in: StandIn
 ) -> None:
-    """A mounted secret with the variable's name is the token, without any setting."""
+    """A mounted secret with the name of the variable needs no setting."""
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
     mount = f'mount -t tmpfs none /run && mkdir {SECRETS} && cp "$0" {SECRETS}/{TOKEN_VARIABLE}'

@@ -1,4 +1,4 @@
-"""What a token's variable holds in place of a token: it is told in words, and not sent to AWS."""
+"""A value that is not a token is described in words, and not sent to AWS."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def part(size: int) -> str:
 
 
 def a_token() -> str:
-    """Return a token in the shape that AWS's have today."""
+    """Return a token in the format that AWS uses today."""
     header = {"ver": 1, "isu": 0, "enc": "A128GCM", "tag": part(16), "exp": int(time.time()) + 3600}
     first = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
     return ".".join([first, part(16), part(12), part(512), part(16)])
@@ -101,13 +101,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake(name: str) -> None:
-    """What surely is not a token is told by its kind, without a part of it."""
+def test_a_value_that_is_not_a_token_is_described_without_quoting_it(name: str) -> None:
     value, kind = MISTAKES[name]
-    said = describe_non_token(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
-    assert said is not None
-    assert kind in said
-    assert value[:12] not in said
+    description = describe_non_token(value, {"AWS_SECRET_ACCESS_KEY": "k" * 40})
+    assert description is not None
+    assert kind in description
+    assert value[:12] not in description
 
 
 @pytest.mark.parametrize(
@@ -124,17 +123,17 @@ def test_mistake(name: str) -> None:
         *(a_token() for _ in range(20)),
     ],
 )
-def test_what_may_be_a_token(value: str) -> None:
-    """AWS documents no shape: what is not known to be something else is used."""
+def test_a_value_that_may_be_a_token_is_accepted(value: str) -> None:
+    """AWS documents no format, so a value is refused only if it is known to be something else."""
     assert describe_non_token(value, {"AWS_SESSION_TOKEN": ""}) is None
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["whole answer", "None", "four parts"])
-def test_mistake_in_the_environment(
+def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(
     name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """The wrapper, doctor and the keyring backend refuse it alike, and call nobody with it."""
+    """The value is not sent to AWS."""
     value, kind = MISTAKES[name]
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     env = sandbox_env | {TOKEN_VARIABLE: value}
@@ -155,10 +154,10 @@ def test_mistake_in_the_environment(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["command", "JWT", "changeme"])
-def test_mistake_in_dotenv(
+def test_a_malformed_token_in_dotenv_is_reported_with_its_line(
     name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """In .env it is told with its line, and the hint does not lead to the next error."""
+    """Following the hint does not lead to another error."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     value, kind = MISTAKES[name]
     dotenv = project / ".env"
@@ -178,7 +177,7 @@ def test_mistake_in_dotenv(
         ("AWS_ROLE_ARN=a\nAWS_WEB_IDENTITY_TOKEN_FILE=b\n", "AWS_ROLE_ARN", "Export AWS_ROLE_ARN"),
     ],
 )
-def test_aws_in_dotenv(
+def test_credentials_in_dotenv_are_reported_as_read_too_late(
     lines: str,
     named: str,
     advice: str,
@@ -186,7 +185,6 @@ def test_aws_in_dotenv(
     sandbox_env: dict[str, str],
     project: Path,
 ) -> None:
-    """Where credentials are missing and .env has them, it is said that they come too late."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     (project / ".env").write_text(lines)
     env = without_credentials(sandbox_env)
@@ -195,10 +193,10 @@ def test_aws_in_dotenv(
     assert "aws configure" not in refused.stderr
 
 
-def test_hint_names_the_variable_that_is_read(
+def test_hint_names_the_token_variable_of_the_url(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    """Who is told to hand over a token is told the variable of the URL, and what ignores it."""
+    """It also names the option that ignores the variable."""
     endpoint = sandbox.endpoint
     url = endpoint.simple_url.replace("https://", "https://aws:${TEAM_TOKEN}@")
     other = url.replace("my-dom-", "other-dom-").replace("TEAM_TOKEN", "OTHER_TOKEN")
@@ -214,7 +212,7 @@ def test_hint_names_the_variable_that_is_read(
 
 
 class _Nobody:
-    """An account that lists nothing, and a client that asks nobody."""
+    """An account that lists nothing, and a client that makes no requests."""
 
     def other_repositories(self, _domain: Domain) -> tuple[()]:
         return ()
@@ -230,8 +228,7 @@ class _Nobody:
         ("keyring backend a.B", "Make keyring backend a.B return"),
     ],
 )
-def test_refused_token_leads_to_its_place(origin: str, renewal: str) -> None:
-    """The hint about a token that AWS refuses is one that works where the token comes from."""
+def test_hint_about_a_refused_token_fits_its_origin(origin: str, renewal: str) -> None:
     endpoint = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
     login = Login("ours", endpoint, AuthorizationToken.from_text(TOKEN, source=origin))
     found = explain_refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]

@@ -53,20 +53,20 @@ def pipfile(sandbox: Sandbox, project: Path) -> Path:
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> StandIn:
-    """Return a program in pipenv's place."""
+    """Return a program that runs instead of pipenv."""
     return StandIn(tmp_path / "other")
 
 
 @pytest.fixture
 def life(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Return the sandbox, whose tokens live as long as is asked again after the test."""
+    """Return the sandbox, and reset its token lifetime after the test."""
     yield sandbox
     sandbox.token_life = None
 
 
 @pytest.fixture
 def config(sandbox_env: dict[str, str], tmp_path: Path) -> Path:
-    """Return a file for AWS profiles, which the environment names, without keys beside it."""
+    """Return the path of the AWS configuration file that the environment names."""
     path = tmp_path / "aws-config"
     sandbox_env["AWS_CONFIG_FILE"] = str(path)
     return path
@@ -102,7 +102,7 @@ def keys_of(sandbox: Sandbox) -> str:
 
 
 def describe(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str) -> dict[str, Any]:
-    """Return what `token --json` says."""
+    """Return the output of `token --json`."""
     words = (PIPENV_CA, *options, "token", "--json", sandbox.endpoint.simple_url)
     got = run(*words, env=env, cwd=cwd)
     assert got.status == 0, got.output
@@ -112,7 +112,7 @@ def describe(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str)
 
 
 def life_of(described: Mapping[str, Any]) -> float:
-    """Return how many seconds from now a described token ends."""
+    """Return the seconds until a described token expires."""
     end = datetime.fromisoformat(described["expires_at"])
     return (end - datetime.now(timezone.utc)).total_seconds()
 
@@ -120,7 +120,7 @@ def life_of(described: Mapping[str, Any]) -> float:
 # --- the order ---------------------------------------------------------------------------
 
 
-# What is handed over in the environment, whether a new token is wanted, and which one it is.
+# The token in the environment, whether to refresh, and the token that is expected.
 ORDER = [
     ("nothing", False, "cached"),
     ("live", False, "live"),
@@ -132,10 +132,10 @@ ORDER = [
 
 @pytest.mark.wide
 @pytest.mark.parametrize("entry", ["pipenv-ca", "keyring"])
-def test_token_order(
+def test_environment_token_wins_over_cache_and_cache_over_aws(
     entry: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The token in the environment comes first, then the cache, then AWS; refresh asks AWS."""
+    """`refresh` skips both and asks AWS. An expired token in the environment is skipped."""
     words = {
         "pipenv-ca": (PIPENV_CA, "token", sandbox.endpoint.simple_url),
         "keyring": (KEYRING, "get", sandbox.endpoint.simple_url, "aws"),
@@ -160,7 +160,9 @@ def test_token_order(
     assert last == (0, f"{tokens['live']}\n", ""), "a token in the environment needs no AWS"
 
 
-def test_many_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
+def test_processes_that_start_together_make_one_call_to_aws(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
     """Processes of both entry points that start at once make one call to AWS."""
     del sandbox_env["PIPENV_CA_CACHE_DIR"]
     calls = Calls(sandbox)
@@ -180,18 +182,20 @@ def test_many_at_once(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: P
         )
         for number in range(9)
     ]
-    said = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 9, said
-    assert len(set(said)) == 1, said
-    assert said[0][1] == ""
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 9, outputs
+    assert len(set(outputs)) == 1, outputs
+    assert outputs[0][1] == ""
     assert calls.count() == 1
 
 
 # --- the cache ---------------------------------------------------------------------------
 
 
-def test_cache_is_private(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """Folder and file of the cache can be read by their owner only, whatever the umask says."""
+def test_only_the_owner_can_read_the_token_cache(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """The umask does not change the modes of the folder and its files."""
     words = ("sh", "-c", 'umask 0; exec "$0" "$@"', PIPENV_CA, "token", sandbox.endpoint.url)
     token = run(*words, env=sandbox_env, cwd=tmp_path).stdout.strip()
     folder = tmp_path / "tokens"
@@ -202,13 +206,13 @@ def test_cache_is_private(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_pat
 
 
 @pytest.mark.wide
-def test_another_identity_gets_its_own(
+def test_each_access_key_has_a_cached_token(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     second_key: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """Another access key in the environment does not get the first one's token, nor loses it."""
+    """Another access key does not get the token of the first one, and does not replace it."""
     other_env = sandbox_env | {
         "AWS_ACCESS_KEY_ID": second_key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": second_key["SecretAccessKey"],
@@ -223,10 +227,9 @@ def test_another_identity_gets_its_own(
 
 
 @pytest.mark.wide
-def test_edited_profile_gets_its_own(
+def test_a_profile_with_a_new_role_gets_a_new_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
-    """A profile that is given another role does not go on with the token of the one before."""
     env = without_credentials(sandbox_env) | {"AWS_PROFILE": "dev"}
     base = f"[profile base]\n{keys_of(sandbox)}"
     tokens = set()
@@ -238,8 +241,10 @@ def test_edited_profile_gets_its_own(
 
 
 @pytest.mark.wide
-def test_duration(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """--ca-duration says how long a token lives; one that lives otherwise is not reused."""
+def test_ca_duration_sets_the_token_lifetime(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A cached token with another lifetime is not reused."""
     calls = Calls(sandbox)
     assert 840 < life_of(describe(sandbox, sandbox_env, tmp_path, "--ca-duration", "900")) <= 900
     long = describe(sandbox, sandbox_env, tmp_path)
@@ -249,10 +254,9 @@ def test_duration(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path)
     assert calls.count() == 3
 
 
-def test_duration_zero(
+def test_duration_zero_ends_the_token_with_the_role_session(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
-    """--ca-duration 0 makes a token that ends with the role's own session."""
     config.write_text(
         f"[profile base]\n{keys_of(sandbox)}"
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nduration_seconds = 1800\n"
@@ -263,19 +267,18 @@ def test_duration_zero(
 
 
 @pytest.mark.parametrize("duration", ["60", "43201", "-1", "an hour", ""])
-def test_impossible_duration(
+def test_a_duration_outside_the_aws_limits_is_refused(
     duration: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A duration that AWS does not know is refused here, with what is possible."""
+    """The error states the limits."""
     words = (PIPENV_CA, f"--ca-duration={duration}", "token", sandbox.endpoint.url)
     assert_error(run(*words, env=sandbox_env, cwd=tmp_path), 2, "--ca-duration", "900 to 43200")
 
 
 @pytest.mark.wide
-def test_near_its_end_it_is_renewed(
+def test_a_token_past_half_its_lifetime_is_renewed(
     life: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A token of which more than half is over is renewed before it ends."""
     life.token_life = 2
     first = get_token(life, sandbox_env, tmp_path)
     assert get_token(life, sandbox_env, tmp_path) == first
@@ -284,10 +287,10 @@ def test_near_its_end_it_is_renewed(
 
 
 @pytest.mark.shows_token("files")
-def test_cache_of_others_is_not_used(
+def test_a_readable_or_linked_token_file_is_ignored(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A token file that others can read, or that is a link, is not taken."""
+    """A token file that other users can read, or that is a link, is not used."""
     first = get_token(sandbox, sandbox_env, tmp_path)
     (kept,) = files_with(first, [tmp_path / "tokens"])
     kept.chmod(0o644)
@@ -301,10 +304,10 @@ def test_cache_of_others_is_not_used(
 
 @pytest.mark.wide
 @pytest.mark.parametrize("trouble", ["a file", "no such device", "read-only", "read-only home"])
-def test_cache_that_cannot_be_written(
+def test_commands_work_when_the_cache_cannot_be_written(
     trouble: str, sandbox: Sandbox, sandbox_env: dict[str, str], home: Path, tmp_path: Path
 ) -> None:
-    """Where nothing can be kept, each command asks AWS, and works."""
+    """Each command then asks AWS."""
     folder = tmp_path / "tokens"
     prefix: tuple[str, ...] = ()
     if trouble == "a file":
@@ -328,10 +331,10 @@ def test_cache_that_cannot_be_written(
     assert calls.count() == 2
 
 
-def test_cache_folder_of_other_use_is_left_alone(
+def test_mode_of_an_existing_cache_folder_is_not_changed(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A cache-dir setting that names a folder in use, such as /tmp, does not close it to others."""
+    """A cache-dir that names a shared folder, such as /tmp, keeps its mode."""
     folder = tmp_path / "tokens"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -340,7 +343,7 @@ def test_cache_folder_of_other_use_is_left_alone(
 
 
 def as_an_ordinary_user() -> tuple[str, ...]:
-    """Return words to put before a command, after which the modes of files count for root, too."""
+    """Return a command prefix that makes file modes apply to root too."""
     if os.geteuid() != 0:
         return ()
     setpriv = shutil.which("setpriv")
@@ -349,15 +352,17 @@ def as_an_ordinary_user() -> tuple[str, ...]:
     return (setpriv, "--bounding-set=-dac_override,-dac_read_search")
 
 
-def test_no_home(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """Without a home folder nothing is kept, and everything works."""
+def test_commands_work_without_a_home_folder(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Without a home folder nothing is cached, unless XDG_CACHE_HOME is set."""
     del sandbox_env["PIPENV_CA_CACHE_DIR"]
     sandbox_env["HOME"] = "nowhere"
     calls = Calls(sandbox)
     get_token(sandbox, sandbox_env, tmp_path)
     get_token(sandbox, sandbox_env, tmp_path)
     assert calls.count() == 2
-    # With a cache folder of XDG's it is kept there.
+    # XDG_CACHE_HOME is used without a home folder.
     del sandbox_env["HOME"]
     sandbox_env["XDG_CACHE_HOME"] = str(tmp_path / "xdg")
     token = get_token(sandbox, sandbox_env, tmp_path)
@@ -365,18 +370,17 @@ def test_no_home(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) 
     assert files_with(token, [tmp_path / "xdg" / "codeartifact-pipenv"])
 
 
-# --- handed over -------------------------------------------------------------------------
+# --- token from the environment -------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_inherited_token_that_has_expired(
+def test_an_expired_environment_token_is_replaced_with_a_warning(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
     tmp_path: Path,
     stand_in: StandIn,
 ) -> None:
-    """An expired token in the environment is told, and a new one takes its place."""
     env = sandbox_env | {TOKEN_VARIABLE: expired_token(sandbox)}
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
     done = run(*words, env=env, cwd=project)
@@ -391,14 +395,14 @@ def test_inherited_token_that_has_expired(
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_inherited_token_that_is_about_to_end(
+def test_a_token_that_ends_within_a_minute_is_replaced_if_possible(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
     tmp_path: Path,
     stand_in: StandIn,
 ) -> None:
-    """A token that ends within a minute is replaced if AWS gives another, and told either way."""
+    """A warning is printed in both cases."""
     sandbox.token_life = 50
     try:
         ending = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
@@ -406,21 +410,20 @@ def test_inherited_token_that_is_about_to_end(
         sandbox.token_life = None
     env = sandbox_env | {TOKEN_VARIABLE: ending}
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
-    said = f"warning: The token from the environment ({TOKEN_VARIABLE}) ends within a minute"
+    warning = f"warning: The token from the environment ({TOKEN_VARIABLE}) ends within a minute"
     done = run(*words, env=env, cwd=project)
-    assert (done.status, done.stderr) == (0, f"{said}; a new token is used. [token-expired]\n")
+    assert (done.status, done.stderr) == (0, f"{warning}; a new token is used. [token-expired]\n")
     given = stand_in.record["environ"][TOKEN_VARIABLE]
     assert given == get_token(sandbox, sandbox_env, tmp_path) != ending
     done = run(*words, env=without_credentials(env), cwd=project)
-    assert done.stderr == f"{said}, and another could not be obtained. [token-expired]\n"
+    assert done.stderr == f"{warning}, and another could not be obtained. [token-expired]\n"
     assert stand_in.record["environ"][TOKEN_VARIABLE] == ending
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_inherited_token_that_cannot_be_read(
+def test_an_opaque_token_is_used_and_one_with_blanks_is_refused(
     sandbox_env: dict[str, str], project: Path, stand_in: StandIn
 ) -> None:
-    """A token whose times cannot be read is handed on; one with blanks in it is refused."""
     env = without_credentials(sandbox_env)
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
     for token in ("opaque", "eyJub3Q.readable"):
@@ -432,14 +435,14 @@ def test_inherited_token_that_cannot_be_read(
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_dotenv(
+def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
     tmp_path: Path,
     stand_in: StandIn,
 ) -> None:
-    """A live token in .env is used; a dead or empty one, which pipenv would load, is refused."""
+    """The command stops before pipenv loads an expired or empty token from .env."""
     live = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
     dead = expired_token(sandbox)
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
@@ -460,13 +463,13 @@ def test_dotenv(
         assert stand_in.record["environ"][TOKEN_VARIABLE] not in {live, dead, ""}
 
 
-# --- who asks ----------------------------------------------------------------------------
+# --- credentials ----------------------------------------------------------------------------
 
 
-def test_assumed_role(
+def test_a_profile_with_a_role_asks_sts_once_for_it(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
-    """A profile with a role asks STS once, and the role, not the user, asks for the token."""
+    """The role, not the user, requests the token."""
     config.write_text(
         f"[profile base]\n{keys_of(sandbox)}"
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n"
@@ -481,10 +484,9 @@ def test_assumed_role(
 
 
 @pytest.mark.wide
-def test_credential_process(
+def test_a_credential_process_supplies_the_keys(
     sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
-    """A profile with a credential_process is served by what that prints."""
     user = sandbox.user
     answer = {
         "Version": 1,
@@ -498,8 +500,9 @@ def test_credential_process(
     assert calls.callers() == [user.access_key_id]
 
 
-def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path) -> None:
-    """In CI a web identity's role asks for the token, without keys of any kind."""
+def test_a_web_identity_role_gets_a_token_without_keys(
+    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+) -> None:
     identity = tmp_path / "identity"
     identity.write_text(IDENTITY)
     env = without_credentials(sandbox_env) | {
@@ -515,7 +518,7 @@ def test_web_identity(sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: P
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("pipfile")
-def test_profile_by_every_way(
+def test_profile_comes_from_option_then_variable_then_project_then_user(
     *,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
@@ -524,7 +527,6 @@ def test_profile_by_every_way(
     home: Path,
     project: Path,
 ) -> None:
-    """The profile comes from the option, else the variable, else the project, else the user."""
     profiles = {
         "right": keys_of(sandbox),
         "other": f"aws_access_key_id = {second_key['AccessKeyId']}\n"
@@ -554,8 +556,9 @@ def test_profile_by_every_way(
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_allowed_owners(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
-    """A domain of an account that the user has not allowed is not asked for a token."""
+def test_no_token_is_requested_for_an_owner_that_is_not_allowed(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
     calls = Calls(sandbox)
     env = sandbox_env | {"PIPENV_CA_ALLOWED_OWNERS": "999999999999, 888888888888"}
     refused = run(PIPENV_CA, "lock", env=env, cwd=project)
@@ -566,7 +569,7 @@ def test_allowed_owners(sandbox: Sandbox, sandbox_env: dict[str, str], project: 
     assert done.status == 0, done.output
 
 
-# --- other keyring backends, and ours as one ---------------------------------------------
+# --- keyring backends and clients ---------------------------------------------
 
 _VAULT = """
 import keyring.backend
@@ -586,14 +589,14 @@ class Vault(keyring.backend.KeyringBackend):
 
 
 @pytest.mark.shows_token("files")
-def test_another_backend(
+def test_keyring_backend_setting_takes_the_token_from_another_backend(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     home: Path,
     project: Path,
     tmp_path: Path,
 ) -> None:
-    """The keyring-backend setting takes the token from another backend, and AWS is not asked."""
+    """AWS is not asked. A project may not choose the backend."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     token = get_token(sandbox, sandbox_env, tmp_path)
     library = tmp_path / "library"
@@ -623,10 +626,10 @@ def test_another_backend(
     assert_error(run(PIPENV_CA, "lock", env=env, cwd=project), 2, "keyring-backend")
 
 
-def test_keyring_command_shares_the_cache(
+def test_keyring_command_and_wrapper_share_the_cache(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """`keyring get` answers with the wrapper's own token, and AWS is asked once for both."""
+    """`keyring get` returns the same token as the wrapper, and AWS is asked once for both."""
     url = sandbox.endpoint.simple_url
     calls = Calls(sandbox)
     first = describe(sandbox, sandbox_env, tmp_path)
@@ -646,10 +649,9 @@ _OLD_PIP = tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) < (
 
 @pytest.mark.wide
 @pytest.mark.skipif(_OLD_PIP, reason="pip has --keyring-provider since 23.1")
-def test_pip_with_the_import_provider(
+def test_pip_installs_a_private_package_by_importing_keyring(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A pip beside this package installs a private package by importing keyring."""
     target = tmp_path / "target"
     words = [sys.executable, "-m", "pip", "install", "--target", str(target), "--no-deps"]
     words += ["--no-input", "--keyring-provider", "import"]
@@ -663,10 +665,10 @@ def test_pip_with_the_import_provider(
 
 
 @pytest.mark.wide
-def test_pip_with_the_subprocess_provider(
+def test_pip_installs_a_private_package_with_the_keyring_command(
     sandbox: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
-    """A pip of another environment installs a private package by the keyring command on PATH."""
+    """A pip of another environment finds the keyring command on PATH."""
     folder = tmp_path / "venv"
     app_data = ["--app-data", str(shared / "virtualenv")]
     virtualenv = [sys.executable, "-m", "virtualenv", "--quiet", *app_data, str(folder)]
@@ -684,10 +686,9 @@ def test_pip_with_the_subprocess_provider(
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_killed_while_asking(
+def test_a_process_killed_while_asking_aws_does_not_block_the_next(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, stand_in: StandIn
 ) -> None:
-    """A process that was killed while it asked AWS keeps nobody else waiting."""
     sandbox.throttle(1, retry_after=30)
     try:
         words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")

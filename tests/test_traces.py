@@ -1,4 +1,4 @@
-"""What a run leaves behind, and what others can see of it: no token, anywhere, ever."""
+"""A run leaves no token behind and shows it to no other process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PACKAGES = '[packages]\norb-schema-generator = "*"\n'
 VARIABLE = "aws:${CODEARTIFACT_AUTH_TOKEN}@"
 LAYOUTS = {"variable": VARIABLE, "no-credentials": ""}
-# To save time, each layout has its share; the wide tests below have the rest.
+# To save time, each layout runs some commands; the test below runs the others.
 _TALKATIVE = (["--ca-verbose", "lock", "--verbose"], True)
 _FAILING = (["install", "--verbose", "orb-nowhere"], False)
 COMMANDS: dict[str, list[tuple[list[str], bool]]] = {
@@ -37,10 +37,10 @@ COMMANDS: dict[str, list[tuple[list[str], bool]]] = {
 
 
 class Watch(CommandLines):
-    """Looks at all processes and at the private folders while a block runs.
+    """Watch all processes and the private folders while a block runs.
 
     Attributes:
-        modes: modes of files and folders, by name, with what holds the secret marked ``*``.
+        modes: the modes of files and folders, by name; ``*`` marks a file with the secret.
     """
 
     def __init__(self, secret: str, temporary: Path) -> None:
@@ -51,7 +51,7 @@ class Watch(CommandLines):
 
     @property
     def leaks(self) -> set[bytes]:
-        """The command lines of processes that held the secret."""
+        """Return the command lines of processes that held the secret."""
         return self.holding(self._secret.decode())
 
     def look(self) -> None:
@@ -71,26 +71,26 @@ class Watch(CommandLines):
 
 
 def assert_no_traces(token: str, env: dict[str, str], *folders: Path) -> None:
-    """Check that no file in some folders, home and TMPDIR holds a token, and TMPDIR nothing."""
+    """Assert that no file holds the token, and that TMPDIR is empty."""
     assert_no_secrets(token, *folders, Path(env["HOME"]), Path(env["TMPDIR"]))
     assert os.listdir(env["TMPDIR"]) == []
 
 
 @pytest.fixture
 def traced_env(sandbox_env: dict[str, str]) -> dict[str, str]:
-    """Return the environment with downloads in the home folder, as they are by default."""
+    """Return the environment with the download caches in the home folder."""
     hidden = {"PIPENV_CACHE_DIR", "PIP_CACHE_DIR"}
     return {name: value for name, value in sandbox_env.items() if name not in hidden}
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("layout", ["variable", "no-credentials"])
-def test_no_traces(
+def test_commands_leave_the_token_in_the_cache_only(
     layout: str, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """After commands that succeed and fail, talkative ones too, the token is in the cache only."""
+    """This holds for commands that succeed or fail, and for verbose ones."""
     write_pipfile(project, source(sandbox.endpoint, userinfo=LAYOUTS[layout]), PACKAGES)
-    traced_env["PIPENV_CA_ROUTE"] = "as-written"  # by which pipenv has the token
+    traced_env["PIPENV_CA_ROUTE"] = "as-written"  # pipenv gets the token on this route
     token = get_token(sandbox, traced_env, tmp_path)
     with Watch(token, Path(traced_env["TMPDIR"])) as watch:
         for words, succeeds in COMMANDS[layout]:
@@ -103,7 +103,7 @@ def test_no_traces(
     assert watch.modes["folder"] == {0o700}
     assert {mode for modes in holders.values() for mode in modes} == {0o600}
     assert ("netrc*" in holders) is (layout == "no-credentials")
-    # The cache, which is where it belongs, has it alone.
+    # Only the cache holds the token.
     assert len(files_with(token, [tmp_path])) == 1
 
 
@@ -115,7 +115,7 @@ def test_no_traces(
         ("no-credentials", ["install", "update", "uninstall orb-common"], "sync"),
     ],
 )
-def test_no_traces_of_other_commands(
+def test_other_commands_leave_no_token_even_if_it_is_revoked(
     layout: str,
     commands: list[str],
     last: str,
@@ -123,7 +123,6 @@ def test_no_traces_of_other_commands(
     traced_env: dict[str, str],
     project: Path,
 ) -> None:
-    """The other commands leave no token either, also where it is revoked before they begin."""
     write_pipfile(project, source(sandbox.endpoint, userinfo=LAYOUTS[layout]), PACKAGES)
     token = get_token(sandbox, traced_env, project)
     assert run(PIPENV_CA, "lock", env=traced_env, cwd=project).status == 0
@@ -136,17 +135,18 @@ def test_no_traces_of_other_commands(
     assert_no_traces(token, traced_env, project)
 
 
-# --- runs that are broken off ------------------------------------------------------------
+# --- interrupted runs ------------------------------------------------------------
 
 
 def in_the_middle(calls: Calls) -> Callable[[], bool]:
-    """Return a condition: a lock has begun to look at packages."""
+    """Return a condition: the lock has requested a package."""
     return lambda: calls.count("orb-schema-generator") > 0
 
 
 @pytest.mark.wide
-def test_control_c_in_a_lock(sandbox: Sandbox, traced_env: dict[str, str], project: Path) -> None:
-    """Ctrl-C at a terminal, in the middle of a lock, leaves nothing behind."""
+def test_control_c_during_a_lock_leaves_nothing_behind(
+    sandbox: Sandbox, traced_env: dict[str, str], project: Path
+) -> None:
     pipfile = write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     before = pipfile.read_bytes()
     token = get_token(sandbox, traced_env, project)
@@ -163,10 +163,10 @@ def test_control_c_in_a_lock(sandbox: Sandbox, traced_env: dict[str, str], proje
 
 @pytest.mark.wide
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_signal_in_a_lock(
+def test_a_signal_during_a_lock_leaves_nothing_behind(
     number: signal.Signals, sandbox: Sandbox, traced_env: dict[str, str], project: Path
 ) -> None:
-    """A SIGTERM, or a terminal that is closed, in the middle of a lock leaves nothing behind."""
+    """SIGHUP is sent when a terminal is closed."""
     write_pipfile(project, source(sandbox.endpoint, userinfo=""), PACKAGES)
     token = get_token(sandbox, traced_env, project)
     calls = Calls(sandbox)
@@ -175,12 +175,12 @@ def test_signal_in_a_lock(
         process.send_signal(number)
         assert process.wait(30) != 0
         assert_no_traces(token, traced_env, project)
-        # What pipenv had started may live on for a moment: it leaves nothing, too.
+        # Children of pipenv may live for a moment; they leave nothing either.
         time.sleep(0.5)
         assert_no_traces(token, traced_env, project)
 
 
-# Many files take a while to remove, in which there are new ones.
+# Removing many files takes a while; new files appear meanwhile.
 _WRITES_ON = """
 folder = os.environ["TMPDIR"]
 for number in range(5000):
@@ -197,10 +197,10 @@ if os.fork() == 0:
 
 
 @pytest.mark.wide
-def test_orphan_that_writes_on(
+def test_the_folder_is_removed_while_an_orphan_still_writes(
     sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What pipenv started and left behind may still be writing; the folder goes nevertheless."""
+    """A process that outlives pipenv may still write into the folder."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     stand_in = StandIn(tmp_path / "other", afterwards=_WRITES_ON)
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
@@ -209,22 +209,21 @@ def test_orphan_that_writes_on(
 
 
 @pytest.mark.wide
-def test_killed_run_is_swept_by_the_next(
+def test_the_next_run_removes_the_files_of_a_killed_run(
     sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """What a run and all its children left when they were killed, the next run removes."""
     write_pipfile(project, source(sandbox.endpoint, userinfo=""), PACKAGES)
-    traced_env["PIPENV_CA_ROUTE"] = "as-written"  # by which a file has the token
+    traced_env["PIPENV_CA_ROUTE"] = "as-written"  # a file holds the token on this route
     token = get_token(sandbox, traced_env, project)
     calls = Calls(sandbox)
     with started(PIPENV_CA, "lock", env=traced_env, cwd=project) as process:
         wait_for(in_the_middle(calls))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert files_with(token, [Path(traced_env["TMPDIR"])])  # or nothing is tested here
+    assert files_with(token, [Path(traced_env["TMPDIR"])])  # otherwise this test checks nothing
     stand_in = StandIn(tmp_path / "other")
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "lock")
-    # (The system takes a moment to end them, and to let go of what they held.)
+    # The system takes a moment to end the processes and release their locks.
     wait_for(lambda: run(*words, env=traced_env, cwd=project).status == 0)
     wait_for(
         lambda: (
@@ -237,10 +236,10 @@ def test_killed_run_is_swept_by_the_next(
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["running", "wrapper-killed"])
-def test_folder_in_use_is_not_swept(
+def test_a_folder_in_use_is_not_removed(
     killed: bool, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A folder is not removed while its run, or the pipenv that outlives it, uses it."""
+    """The wrapper, or the pipenv that outlives it, still uses the folder."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     long = StandIn(tmp_path / "long", afterwards="time.sleep(60)")
     short = StandIn(tmp_path / "short")
@@ -259,10 +258,9 @@ def test_folder_in_use_is_not_swept(
         assert set(os.listdir(traced_env["TMPDIR"])) == {theirs.name, f"{theirs.name}.lock"}
 
 
-def test_foreign_folders_are_not_swept(
+def test_links_and_foreign_folders_with_a_matching_name_are_not_removed(
     sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    """A link or a folder of another origin that is called like ours is left as it is."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     temporary = Path(traced_env["TMPDIR"])
     treasure = tmp_path / "treasure"

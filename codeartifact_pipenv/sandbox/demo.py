@@ -19,7 +19,7 @@ from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.report import Report, printable
 from codeartifact_pipenv.sandbox.errors import SandboxError
 from codeartifact_pipenv.sandbox.wheels import make_wheel
-from codeartifact_pipenv.terminal.text import painted, table, wants_colour
+from codeartifact_pipenv.terminal.text import columns_of, painted, table, wants_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +130,7 @@ def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> Non
 
 def _show(lock: Mapping[str, Any], sandbox: Sandbox) -> None:
     rows = [("installed", "version", "from", ""), *_rows(lock, sandbox)]
-    lines = ["", *map(printable, table(rows, None)), ""]
+    lines = ["", *map(printable, table(rows, columns_of(sys.stdout))), ""]
     sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()
 

@@ -51,7 +51,7 @@ def endpoints(draw: st.DrawFn) -> RepositoryEndpoint:
     return RepositoryEndpoint(domain, draw(repositories), kind, host)
 
 
-# --- an independent opinion, by splitting only -------------------------------------------
+# --- an independent parser that only splits -------------------------------------------
 
 
 def all_in(text: str, allowed: str) -> bool:
@@ -132,8 +132,7 @@ def is_codeartifact(url: str) -> bool:
 
 
 @given(endpoints())
-def test_round_trip(endpoint: RepositoryEndpoint) -> None:
-    """What is formatted is read back as the same endpoint, and found genuine."""
+def test_a_formatted_url_is_read_back_as_the_same_endpoint(endpoint: RepositoryEndpoint) -> None:
     for url in (endpoint.url, endpoint.simple_url, endpoint.simple_url.removesuffix("/")):
         assert parse_url(url) == endpoint
         assert is_codeartifact(url)
@@ -141,8 +140,9 @@ def test_round_trip(endpoint: RepositoryEndpoint) -> None:
 
 
 @given(endpoints())
-def test_bare_host_round_trip(endpoint: RepositoryEndpoint) -> None:
-    """A bare host tells the domain, but for a VPC endpoint."""
+def test_a_bare_host_names_its_domain_except_for_vpc_endpoints(
+    endpoint: RepositoryEndpoint,
+) -> None:
     expected = endpoint._replace(repository=None)
     found = parse_host(endpoint.host)
     assert found == (None if endpoint.kind == "vpce" else expected)
@@ -172,22 +172,20 @@ def disfigured(draw: st.DrawFn) -> str:
 
 @given(disfigured())
 @example("https://a1-000000000000.codeartifact.aa-a-0.on.aws:0443/pypi/aa/simple/")
-def test_disfigured_urls(url: str) -> None:
-    """What a disfigured URL is found to be, an independent reading of it finds too."""
+def test_an_independent_parser_agrees_about_altered_urls(url: str) -> None:
     endpoint = parse_url(url)
     genuine = is_codeartifact(url)
     if endpoint is not None:
         assert genuine
-        # What is handed on is what was checked.
+        # The formatted URL is the one that was checked.
         assert parse_url(endpoint.url) == endpoint
     elif genuine:
-        # Stricter than the independent reading only where urlsplit knows better.
+        # The parser is stricter only for brackets, which urlsplit checks.
         assert "[" in url or "]" in url
 
 
 @given(st.one_of(st.text(), disfigured(), st.text("htps:/@.[]%\\aws0#?-")))
-def test_never_raises(text: str) -> None:
-    """Any text is answered, never with an exception."""
+def test_parsing_any_text_does_not_raise(text: str) -> None:
     parse_url(text)
     parse_url(f"https://{text}")
     parse_host(text)

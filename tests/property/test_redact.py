@@ -1,4 +1,4 @@
-"""No token survives redaction, whatever stands around it."""
+"""Redaction masks each token, in any text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-# As CodeArtifact's: a JWE whose header is compact JSON with letters for keys.
+# CodeArtifact tokens are JWEs; the header is compact JSON.
 headers = st.fixed_dictionaries(
     {"ver": st.integers(0, 9), "isu": st.integers(0), "exp": st.integers(0)},
     optional={"enc": st.text(), "alg": st.text(), "iv": st.text(), "tag": st.text()},
@@ -62,11 +62,10 @@ texts = st.lists(pieces, max_size=6).map("".join)
 
 
 @given(texts, tokens, texts)
-def test_no_token_survives(before: str, token: str, after: str) -> None:
-    """Neither a token nor any of its parts is left, wherever it stands in a text."""
+def test_each_part_of_a_token_is_masked_in_any_text(before: str, token: str, after: str) -> None:
     shown = redact(before + token + after)
     for part in token.split("."):
-        # (A part that the text around holds too is no secret.)
+        # A part that also occurs in the text around it is not a secret.
         assume(part not in before + after)
         assert part not in shown
     assert MASK in shown
@@ -80,8 +79,9 @@ def test_no_token_survives(before: str, token: str, after: str) -> None:
     ),
     st.text("abc.019", min_size=1),
 )
-def test_no_password_survives(scheme: str, user: str, password: str, host: str) -> None:
-    """The password of a URL is masked whatever characters it has."""
+def test_a_url_password_of_any_characters_is_masked(
+    scheme: str, user: str, password: str, host: str
+) -> None:
     shown = redact(f"see {scheme}://{user}:{password}@{host}/path.")
     assert "sEcReT" not in shown
     assert shown.startswith("see ")
@@ -89,8 +89,7 @@ def test_no_password_survives(scheme: str, user: str, password: str, host: str) 
 
 
 @given(st.text("ABC_abc019", min_size=1), st.booleans())
-def test_variables_stay(name: str, braces: bool) -> None:
-    """The name of a variable in place of a password is no secret."""
+def test_a_variable_in_place_of_a_password_is_not_masked(name: str, braces: bool) -> None:
     variable = f"${{{name}}}" if braces else f"${name}"
     text = f"https://aws:{variable}@host/simple/"
     assert redact(text) == text
@@ -98,14 +97,12 @@ def test_variables_stay(name: str, braces: bool) -> None:
 
 @given(st.one_of(texts, st.builds("".join, st.lists(st.one_of(pieces, tokens), max_size=5))))
 @example("https://aws:$eyJabcdefghij@host/")
-def test_idempotent(text: str) -> None:
-    """What is masked once is not masked further."""
+def test_masking_twice_equals_masking_once(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
 @given(st.one_of(st.text(), texts))
-def test_other_text_is_unchanged(text: str) -> None:
-    """A text that has neither a token nor a URL with userinfo stays as it is."""
+def test_text_without_a_token_or_userinfo_is_unchanged(text: str) -> None:
     assume("eyJ" not in text)
     assume("://" not in text or "@" not in text)
     assert redact(text) == text

@@ -1,4 +1,4 @@
-"""AuthorizationToken: it keeps its secret, and knows when it ends."""
+"""AuthorizationToken hides its secret and knows when it expires."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ def with_header(header: object) -> str:
 
 
 def alive(issued: float, life: float) -> AuthorizationToken:
-    """Make a token that was issued so many seconds after NOW and lives so long."""
+    """Return a token issued this many seconds after NOW, with a lifetime in seconds."""
     issued_at = utc_datetime(NOW + issued)
     return AuthorizationToken(
         SECRET, source="AWS", issued_at=issued_at, expires_at=issued_at + timedelta(seconds=life)
     )
 
 
-def test_no_text_shows_the_secret() -> None:
-    """Whichever way a token is turned into text, the secret is not in it."""
+def test_the_text_of_a_token_does_not_show_the_secret() -> None:
     token = AuthorizationToken(SECRET, source="AWS", expires_at=utc_datetime(NOW))
     shown = [
         repr(token),
@@ -60,8 +59,7 @@ def test_no_text_shows_the_secret() -> None:
     assert "source='AWS'" in repr(token)
 
 
-def test_no_traceback_shows_the_secret() -> None:
-    """A traceback does not show it, not even one with the values of variables."""
+def test_a_traceback_with_local_variables_does_not_show_the_secret() -> None:
     token = alive(0, 43200)
 
     def use(credential: AuthorizationToken) -> None:
@@ -82,8 +80,7 @@ def test_a_token_cannot_be_pickled(protocol: int) -> None:
         pickle.dumps(alive(0, 900), protocol)
 
 
-def test_not_copied_by_pickling() -> None:
-    """Nor does a copy go that way; a second reference to the secret is enough."""
+def test_a_token_cannot_be_copied() -> None:
     with pytest.raises(TypeError, match="not pickled"):
         copy.copy(alive(0, 900))
 
@@ -92,7 +89,7 @@ def test_not_copied_by_pickling() -> None:
     ("issued", "life", "fresh"),
     [
         (0, 43200, True),
-        (-43200 + 901, 43200, True),  # 15 minutes and a second to go
+        (-43200 + 901, 43200, True),  # 15 minutes and a second left
         (-43200 + 900, 43200, False),
         (-43200, 43200, False),
         (-50000, 43200, False),
@@ -107,13 +104,13 @@ def test_not_copied_by_pickling() -> None:
     ],
 )
 def test_a_token_is_fresh_until_its_renewal_window(issued: float, life: float, fresh: bool) -> None:
-    """A token is renewed 15 minutes before its end; a short-lived one at half of its life."""
+    """The window is 15 minutes, or half of a short lifetime."""
     assert alive(issued, life).is_fresh(NOW) is fresh
 
 
 @given(st.integers(-100_000, 100_000), st.integers(0, 43200))
-def test_fresh_means_not_expired(issued: int, life: int) -> None:
-    """What is fresh has not expired, and has 15 minutes or half of its life before it."""
+def test_a_fresh_token_has_not_expired(issued: int, life: int) -> None:
+    """It has more than 15 minutes, or half of its lifetime, left."""
     token = alive(issued, life)
     if token.is_fresh(NOW):
         assert not token.has_expired(NOW)
@@ -125,8 +122,7 @@ def test_a_token_expires_at_its_end(issued: float, over: bool) -> None:
     assert alive(issued, 900).has_expired(NOW) is over
 
 
-def test_clock_is_asked() -> None:
-    """Without a moment to compare with, it is the clock's."""
+def test_freshness_and_expiry_use_the_clock_by_default() -> None:
     now = datetime.now(timezone.utc)
     young = AuthorizationToken(
         SECRET, source="x", issued_at=now, expires_at=now + timedelta(hours=12)
@@ -144,8 +140,7 @@ def test_a_token_with_unknown_times_is_not_fresh() -> None:
     assert not half.is_fresh(NOW)
 
 
-def test_header_of_the_real_shape() -> None:
-    """A token as CodeArtifact makes it tells its own times."""
+def test_the_times_of_a_codeartifact_token_are_read_from_its_header() -> None:
     header = {
         "ver": 1,
         "isu": 1603644440,
@@ -163,8 +158,7 @@ def test_header_of_the_real_shape() -> None:
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(0, 43200))
-def test_any_header_of_the_real_shape(issued: int, life: int) -> None:
-    """Times of any header are read as they are, in UTC."""
+def test_any_times_in_a_header_are_read_in_utc(issued: int, life: int) -> None:
     token = AuthorizationToken.from_text(
         with_header({"ver": 1, "isu": issued, "exp": issued + life}), source="x"
     )
@@ -221,7 +215,7 @@ NO_TOKENS = {
 
 @pytest.mark.parametrize("kind", NO_TOKENS)
 def test_a_value_that_cannot_be_a_token_is_refused(kind: str) -> None:
-    """Wherever it comes from, a token is of visible ASCII characters, and fits into a header."""
+    """A token has visible ASCII characters only, and fits into an HTTP header."""
     value: Any = NO_TOKENS[kind]
     makers: list[Any] = [AuthorizationToken]
     makers += [AuthorizationToken.from_text] if isinstance(value, str) else []
@@ -255,7 +249,7 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "description"),
     [
         (0, "less than a minute"),
         (59.9, "less than a minute"),
@@ -267,5 +261,5 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
         (864000, "10 days"),
     ],
 )
-def test_a_duration_is_described_in_its_largest_unit(seconds: float, said: str) -> None:
-    assert describe_duration(seconds) == said
+def test_a_duration_is_described_in_its_largest_unit(seconds: float, description: str) -> None:
+    assert describe_duration(seconds) == description

@@ -1,4 +1,4 @@
-"""The keyring backend: it answers for CodeArtifact, and never gets in anybody's way."""
+"""The keyring backend answers for CodeArtifact, and does not affect other services."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ FOREIGN = [
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
-    """A machine without AWS credentials and without anybody's settings."""
+    """A machine without AWS credentials and without settings."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
@@ -84,7 +84,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyP
 
 @pytest.fixture
 def without_token(machine: pytest.MonkeyPatch) -> Iterator[None]:
-    """No token is at hand, and none can be had."""
+    """Provide no token."""
     del machine
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
@@ -93,7 +93,7 @@ def without_token(machine: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def with_token(machine: pytest.MonkeyPatch) -> Iterator[None]:
-    """A token was handed over in the environment."""
+    """Provide a token in the environment."""
     del machine
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CODEARTIFACT_AUTH_TOKEN", TOKEN)
@@ -105,16 +105,16 @@ def make_backend() -> CodeArtifactBackend:
 
 
 def asked(service: str, username: str | None) -> tuple[str | None, str]:
-    """Ask for a password; return it and what was said on stderr."""
+    """Return the password and the text on stderr."""
     backend = make_backend()
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         password = backend.get_password(service, username)
         credential = backend.get_credential(service, username)
-    # The two questions have one answer.
+    # Both methods give the same answer.
     assert (None if credential is None else credential.password) == password
     assert credential is None or credential.username == "aws"
-    return password, said.getvalue()
+    return password, stderr.getvalue()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -126,59 +126,57 @@ def test_codeartifact_services_get_a_token(service: str, username: str | None) -
 
 @pytest.mark.parametrize("username", ["me", "AWS", "__token__", "aws ", "\x00"])
 @pytest.mark.usefixtures("with_token")
-def test_another_username_gets_none(username: str) -> None:
+def test_another_username_gets_no_answer(username: str) -> None:
     assert asked(URL, username) == (None, "")
 
 
 @pytest.mark.parametrize("service", FOREIGN)
 @pytest.mark.parametrize("username", [None, "", "aws", "me"])
 @pytest.mark.usefixtures("with_token")
-def test_another_service_gets_none(service: str, username: str | None) -> None:
+def test_another_service_gets_no_answer(service: str, username: str | None) -> None:
     assert asked(service, username) == (None, "")
 
 
 @pytest.mark.parametrize("service", [None, URL.encode(), bytearray(HOST.encode()), 3, ["x"], {}])
 @pytest.mark.usefixtures("with_token")
-def test_a_service_that_is_not_text_gets_none(service: object) -> None:
+def test_a_service_that_is_not_text_gets_no_answer(service: object) -> None:
     assert asked(cast("str", service), "aws") == (None, "")
 
 
 @pytest.mark.parametrize("username", [b"aws", 0, False, ["aws"], {}, {"aws"}])
 @pytest.mark.usefixtures("with_token")
-def test_an_unhashable_username_gets_none(username: object) -> None:
+def test_a_username_that_is_not_text_gets_no_answer(username: object) -> None:
     assert asked(URL, cast("str", username)) == (None, "")
 
 
 @pytest.mark.usefixtures("without_token")
-def test_missing_credentials_are_one_line_and_none() -> None:
-    """Where no token can be had, one line says why, and the answer is None."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+def test_missing_credentials_print_one_line_and_return_none() -> None:
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         assert make_backend().get_password(URL, "aws") is None
-    (line,) = said.getvalue().splitlines()
+    (line,) = stderr.getvalue().splitlines()
     assert line.startswith("codeartifact-pipenv: No AWS credentials were found")
 
 
 @pytest.mark.usefixtures("without_token")
-def test_warnings_of_the_client() -> None:
-    """What a client makes of warnings stays as it was: its own questions are still asked."""
+def test_warning_filters_of_the_client_are_not_changed() -> None:
     with contextlib.redirect_stderr(io.StringIO()):
         assert make_backend().get_password(URL, "aws") is None
     assert getpass.GetPassWarning not in [category for _, _, category, *_ in warnings.filters]
 
 
 @pytest.mark.usefixtures("with_token")
-def test_broken_settings_are_one_line_and_none(
+def test_broken_settings_print_one_line_and_return_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.toml").write_text("allowed-owners = 3\n")
     monkeypatch.setenv("PIPENV_CA_CONFIG", str(tmp_path / "config.toml"))
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
         assert make_backend().get_password(URL, "aws") is None
-    (line,) = said.getvalue().splitlines()
+    (line,) = stderr.getvalue().splitlines()
     assert "allowed-owners" in line
-    # A foreign service does not even hear of it.
+    # Another service causes no message.
     assert asked("https://example.com", "aws") == (None, "")
 
 
@@ -192,7 +190,7 @@ def test_a_closed_stderr_does_not_raise(monkeypatch: pytest.MonkeyPatch) -> None
             assert make_backend().get_password(URL, "aws") is None
 
 
-# Lone surrogates too, which come from names of files and arguments that are no UTF-8.
+# This includes lone surrogates, from file names and arguments that are not UTF-8.
 anything = st.text(st.characters())
 parts = st.sampled_from(
     [*FOREIGN, *SERVICES, "@", ":443", "[::1]", "%00", "\ud800", "\n", ".", "/"]
@@ -202,7 +200,7 @@ texts = st.one_of(
     st.builds("".join, st.lists(st.one_of(st.text(st.characters(), max_size=3), parts))),
     st.builds(lambda text: f"https://{text}", anything),
     st.builds(lambda text: f"{HOST}{text}", st.text(st.characters(), max_size=4)),
-    # What looks like one of ours: a letter exchanged for another one, of any alphabet.
+    # Look-alikes: one letter replaced by another, of any alphabet.
     st.builds(
         lambda url, at, letter: url[: at % len(url)] + letter + url[at % len(url) + 1 :],
         st.sampled_from(SERVICES),
@@ -229,11 +227,11 @@ def test_any_service_text_never_raises(
     machine: pytest.MonkeyPatch, service: str, username: str | None
 ) -> None:
     machine.delenv("CODEARTIFACT_AUTH_TOKEN", raising=False)
-    password, said = asked(service, username)
+    password, stderr = asked(service, username)
     assert password is None
     machine.setenv("CODEARTIFACT_AUTH_TOKEN", TOKEN)
     own = username in {None, "", "aws"} and (parse_url(service) or parse_host(service))
-    assert len(said.splitlines()) == (2 if own else 0)  # asked does so twice
+    assert len(stderr.splitlines()) == (2 if own else 0)  # asked() makes two requests
     assert asked(service, username) == (TOKEN if own else None, "")
 
 
@@ -247,7 +245,7 @@ def test_set_and_delete_raise_not_implemented(service: str) -> None:
 
 
 def test_the_priority_is_below_the_chainer() -> None:
-    """It is asked before the stores of operating systems, and after the chain of all."""
+    """Keyring asks the chainer first, and the stores of operating systems last."""
     assert 5 < CodeArtifactBackend.priority < 10
     assert CodeArtifactBackend.viable
 
@@ -315,8 +313,10 @@ assert keyring.get_password("{URL}", "someone") == "other"
 """
 
 
-def test_keyring_chain_asks_the_backend(two_backends: dict[str, str], tmp_path: Path) -> None:
-    """With our backend in keyring's chain, other tools still store, read and delete secrets."""
+def test_other_tools_work_with_the_backend_in_the_keyring_chain(
+    two_backends: dict[str, str], tmp_path: Path
+) -> None:
+    """They can store, read and delete secrets."""
     done = run(sys.executable, "-c", _OTHER_TOOLS, env=two_backends, cwd=tmp_path)
     assert (done.status, done.output) == (0, "")
 
@@ -328,8 +328,10 @@ def test_keyring_finds_the_backend(clean_env: dict[str, str], tmp_path: Path) ->
     assert listed.stderr == ""
 
 
-def test_credential_of_the_command_line(two_backends: dict[str, str], tmp_path: Path) -> None:
-    """The way that pip asks, `keyring get URL aws`, prints the token and nothing else."""
+def test_keyring_get_prints_the_token_and_nothing_else(
+    two_backends: dict[str, str], tmp_path: Path
+) -> None:
+    """Pip runs `keyring get URL aws`."""
     asked_by_pip = run(KEYRING, "get", URL, "aws", env=two_backends, cwd=tmp_path)
     assert asked_by_pip == (0, f"{TOKEN}\n", "")
     wrong = run(KEYRING, "get", URL, "me", env=two_backends, cwd=tmp_path)

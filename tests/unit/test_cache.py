@@ -1,4 +1,4 @@
-"""The token cache: private, whole or not at all, and never in the way."""
+"""The token cache is private, and a damaged or insecure entry is a miss."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Yield a folder that every user of this machine can reach."""
+    """Yield a folder that each user of this machine can reach."""
     made = Path(tempfile.mkdtemp())
     made.chmod(0o755)
     yield made
@@ -121,7 +121,7 @@ def test_files_and_folder_are_private(folder: Path, umask: int) -> None:
 
 @posix
 def test_an_open_folder_stays_open_and_the_file_is_private(folder: Path) -> None:
-    """A folder that was there keeps its mode; what is kept in it is private all the same."""
+    """An existing folder keeps its mode."""
     folder.mkdir(mode=0o755)
     filled(folder)
     assert mode(folder) == 0o755
@@ -141,8 +141,7 @@ def test_a_cache_without_a_directory_stores_nothing() -> None:
         assert cache.get("key") is None
 
 
-def test_unknown_times_are_not_kept(folder: Path) -> None:
-    """A token whose life is not known is not kept."""
+def test_a_token_without_known_times_is_not_stored(folder: Path) -> None:
     TokenCache(str(folder)).put("key", AuthorizationToken("opaque", source="backend"))
     assert not folder.exists()
 
@@ -272,16 +271,15 @@ def test_a_symlinked_folder_is_used(folder: Path, tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("others", [0o640, 0o604, 0o660, 0o610])
-def test_file_that_others_may_touch(folder: Path, others: int) -> None:
-    """A file that others may read or write was not left so by us: a miss."""
+def test_a_file_that_others_may_read_or_write_is_a_miss(folder: Path, others: int) -> None:
     cache, path = filled(folder)
     path.chmod(others)
     assert cache.get("key") is None
 
 
 @posix
-def test_a_folder_in_place_of_a_file_is_a_miss(folder: Path) -> None:
-    """A folder or a pipe in the place of the file is a miss, at once, and no trouble to put."""
+def test_a_folder_or_pipe_in_place_of_a_file_is_a_miss(folder: Path) -> None:
+    """The lookup does not wait, and put does not raise."""
     cache, path = filled(folder)
     path.unlink()
     path.mkdir()
@@ -301,8 +299,7 @@ def test_the_file_of_another_user_is_a_miss(folder: Path) -> None:
 
 
 @as_root
-def test_folder_of_another_user(folder: Path) -> None:
-    """Nothing is put into another user's folder."""
+def test_nothing_is_stored_in_the_folder_of_another_user(folder: Path) -> None:
     folder.mkdir(mode=0o700)
     os.chown(folder, NOBODY, NOBODY)
     TokenCache(str(folder)).put("key", TOKEN)
@@ -310,8 +307,8 @@ def test_folder_of_another_user(folder: Path) -> None:
 
 
 @as_root
-def test_folder_that_cannot_be_made(open_folder: Path) -> None:
-    """Where nothing can be written, all is a miss and work goes on."""
+def test_a_folder_that_cannot_be_created_is_a_miss(open_folder: Path) -> None:
+    """The work under the lock is done."""
     cache = TokenCache(str(open_folder / "cache"))
     done = []
     with as_nobody():
@@ -325,8 +322,7 @@ def test_folder_that_cannot_be_made(open_folder: Path) -> None:
 
 
 @as_root
-def test_folder_that_cannot_be_written(open_folder: Path) -> None:
-    """A folder that another user owns, readable or not, is neither used nor changed."""
+def test_a_folder_owned_by_another_user_is_not_used_or_changed(open_folder: Path) -> None:
     cache, path = filled(open_folder / "cache")
     path.parent.chmod(0o755)
     with as_nobody():
@@ -339,7 +335,7 @@ def test_folder_that_cannot_be_written(open_folder: Path) -> None:
 
 
 def test_a_file_in_place_of_the_folder_stores_nothing(folder: Path) -> None:
-    """A file in the place of the folder, or above it, is a miss; it is left alone."""
+    """The file, or a file above the folder, is not changed."""
     folder.write_text("mine")
     for path in (folder, folder / "below"):
         cache = TokenCache(str(path))
@@ -351,8 +347,7 @@ def test_a_file_in_place_of_the_folder_stores_nothing(folder: Path) -> None:
     assert folder.read_text() == "mine"
 
 
-def test_failing_put_leaves_nothing(folder: Path) -> None:
-    """A put that fails at its last step leaves no temporary file with a token in it."""
+def test_a_failed_put_leaves_no_temporary_file(folder: Path) -> None:
     cache, path = filled(folder)
     path.unlink()
     path.mkdir()
@@ -360,8 +355,7 @@ def test_failing_put_leaves_nothing(folder: Path) -> None:
     assert list(folder.iterdir()) == [path]
 
 
-def test_work_that_fails_is_reported(folder: Path) -> None:
-    """An error of the work under the lock is the caller's, and the lock is free again."""
+def test_an_error_under_the_lock_is_raised_and_the_lock_released(folder: Path) -> None:
     cache = TokenCache(str(folder))
     for _ in range(2):
         with pytest.raises(OSError, match="of the work"), cache.single_flight("key"):
@@ -382,7 +376,6 @@ with TokenCache(folder).single_flight("key"):
 
 
 def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) -> None:
-    """Of several processes that want one key, each works alone."""
     log = tmp_path / "log"
     processes = [
         subprocess.Popen([sys.executable, "-c", _WORK, str(folder), str(log)]) for _ in range(6)
@@ -392,7 +385,7 @@ def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) ->
 
 
 def test_waiting_for_the_lock_is_limited(folder: Path) -> None:
-    """Who waits for one that hangs goes on in the end; not all at the same moment."""
+    """Waiters continue after a timeout, at different moments."""
     waits = []
 
     def wait() -> None:
@@ -412,7 +405,6 @@ def test_waiting_for_the_lock_is_limited(folder: Path) -> None:
 
 
 def test_single_flight_is_per_key(folder: Path) -> None:
-    """Another key is not waited for."""
     cache = TokenCache(str(folder))
     done = []
     with cache.single_flight("one"), TokenCache(str(folder)).single_flight("two"):
@@ -426,8 +418,7 @@ def test_the_lock_is_released_at_the_end(folder: Path) -> None:
             assert TokenCache(str(folder)).get("key") is None
 
 
-def test_what_a_killed_writer_left(tmp_path: Path) -> None:
-    """Who asks for a token of a key next removes the half-written file of a process that was killed."""
+def test_the_next_request_removes_the_partial_file_of_a_killed_writer(tmp_path: Path) -> None:
     cache = TokenCache(str(tmp_path))
     left, other = tmp_path / ".key.json.12ab.pipenv-ca", tmp_path / ".other.json.12ab.pipenv-ca"
     for path in (left, other):

@@ -1,4 +1,4 @@
-"""The command line taken apart: own options out, everything else untouched."""
+"""The command line: own options are removed, everything else is unchanged."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from codeartifact_pipenv.settings import SETTINGS
         (["lock"], {}),
     ],
 )
-def test_own_options(argv: list[str], options: dict[str, str | bool]) -> None:
-    """Own options are taken out in both spellings, the last one counts."""
+def test_own_options_are_removed_in_both_spellings(
+    argv: list[str], options: dict[str, str | bool]
+) -> None:
+    """The last value of an option counts."""
     line = split(argv)
     assert line.options == options
     assert line.rest == ["lock"]
@@ -36,8 +38,7 @@ def test_own_options(argv: list[str], options: dict[str, str | bool]) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
-def test_every_setting_is_an_option(setting: object) -> None:
-    """Every setting can be given on the command line, and the help lists it."""
+def test_each_setting_is_an_option_that_the_help_lists(setting: object) -> None:
     found = next(one for one in SETTINGS.values() if one is setting)
     words = [found.option] if found.is_flag else [found.option, "x"]
     assert split([*words, "lock"]).options == {found.name: True if found.is_flag else "x"}
@@ -45,15 +46,13 @@ def test_every_setting_is_an_option(setting: object) -> None:
 
 
 @pytest.mark.parametrize("word", ["help", "version"])
-def test_help_and_version(word: str) -> None:
-    """--ca-help and --ca-version need no command."""
+def test_help_and_version_need_no_command(word: str) -> None:
     line = split([f"--ca-{word}"])
     assert (line.options, line.rest, line.command, line.arguments) == ({word: True}, [], None, [])
 
 
 @pytest.mark.parametrize("verb", OWN_VERBS)
-def test_help_names_every_verb(verb: str) -> None:
-    """The help lists the own verbs."""
+def test_the_help_lists_each_verb(verb: str) -> None:
     assert f"\n  {verb} " in help_text("pipenv-ca")
 
 
@@ -78,16 +77,17 @@ def test_help_names_every_verb(verb: str) -> None:
         ([], None, []),
     ],
 )
-def test_command_is_found(argv: list[str], command: str | None, arguments: list[str]) -> None:
-    """The command stands after pipenv's own options and their values; all is handed on."""
+def test_the_command_is_found_after_options_of_pipenv(
+    argv: list[str], command: str | None, arguments: list[str]
+) -> None:
+    """All words are passed on."""
     line = split(argv)
     assert (line.command, line.arguments) == (command, arguments)
     assert line.rest == argv
     assert line.options == {}
 
 
-def test_own_options_among_pipenvs() -> None:
-    """Own options may stand between pipenv's."""
+def test_own_options_may_stand_between_options_of_pipenv() -> None:
     line = split(["--verbose", "--ca-refresh", "--python", "3.11", "--ca-profile=p", "lock", "-d"])
     assert line.options == {"refresh": True, "profile": "p"}
     assert line.rest == ["--verbose", "--python", "3.11", "lock", "-d"]
@@ -101,8 +101,8 @@ def test_own_options_among_pipenvs() -> None:
         *(["--", "x"], ["--"], ["-", "x"], ["-"]),
     ],
 )
-def test_words_of_another_program(argv: list[str]) -> None:
-    """Behind a program that pipenv starts, or behind --, words like own options are left alone."""
+def test_words_for_another_program_are_not_changed(argv: list[str]) -> None:
+    """They follow a program that pipenv starts, or --."""
     words = [*argv, "--ca-profile", "a", "--ca-refresh", "--ca-nonsense", "", " ", "\n"]
     line = split(words)
     assert line.rest == words
@@ -124,10 +124,10 @@ def test_words_of_another_program(argv: list[str]) -> None:
         (["lock", "--ca-nonsense", "--ca-help"], {}, ["lock", "--ca-nonsense", "--ca-help"]),
     ],
 )
-def test_own_options_after_the_command(
+def test_own_options_count_after_the_command(
     argv: list[str], options: dict[str, str | bool], rest: list[str]
 ) -> None:
-    """Own options also count behind the command; unknown ones there are pipenv's to judge."""
+    """Pipenv judges unknown options there."""
     line = split(argv)
     assert (line.options, line.rest) == (options, rest)
     assert line.command == rest[0]
@@ -149,8 +149,8 @@ def test_own_options_after_the_command(
         (["--ca-help=yes"], "Unknown option --ca-help."),
     ],
 )
-def test_misused_options(argv: list[str], sentence: str) -> None:
-    """An own option that is unknown, lacks its value or has one too many is a usage error."""
+def test_a_misused_option_is_a_usage_error(argv: list[str], sentence: str) -> None:
+    """It is unknown, lacks its value, or has a value that it does not take."""
     with pytest.raises(UsageError) as caught:
         split(argv)
     assert caught.value.sentence == sentence
@@ -168,8 +168,7 @@ foreign_words = words.filter(lambda word: not word.startswith("--ca-"))
 
 
 @given(st.lists(foreign_words))
-def test_without_own_options_nothing_changes(argv: list[str]) -> None:
-    """Words without an own option among them reach pipenv as they are."""
+def test_words_without_own_options_reach_pipenv_unchanged(argv: list[str]) -> None:
     line = split(argv)
     assert line.rest == argv
     assert line.options == {}
@@ -188,18 +187,16 @@ own_options = st.sampled_from(
     st.sampled_from(["lock", "run", "install"]),
     st.lists(st.text().filter(lambda word: not word.startswith("--ca-"))),
 )
-def test_only_own_options_are_taken(
+def test_only_own_options_are_removed(
     before: list[list[str]], command: str, after: list[str]
 ) -> None:
-    """Own options vanish, and every other word stays."""
     line = split([*(word for group in before for word in group), command, *after])
     kept = [word for group in before if not group[0].startswith("--ca-") for word in group]
     assert line.rest == [*kept, command, *after]
     assert (line.command, line.arguments) == (command, after)
 
 
-def test_every_own_verb_is_somewhere() -> None:
-    """Each own verb has a function that runs it."""
+def test_each_own_verb_has_a_function() -> None:
     assert set(VERBS) == set(OWN_VERBS)
     for place in VERBS.values():
         module, _, function = place.partition(":")

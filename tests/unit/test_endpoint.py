@@ -1,4 +1,4 @@
-"""Which addresses are CodeArtifact's: the three shapes, and what only looks like them."""
+"""The three forms of CodeArtifact URLs, and URLs that only look like them."""
 
 from __future__ import annotations
 
@@ -94,8 +94,7 @@ LOOK_ALIKES = {
         ),
     ],
 )
-def test_three_shapes(url: str, kind: str, base: str) -> None:
-    """Each of the three shapes gives domain, repository and its URLs."""
+def test_each_form_of_url_gives_domain_repository_and_urls(url: str, kind: str, base: str) -> None:
     endpoint = parse_url(url)
     assert endpoint is not None
     assert (endpoint.domain, endpoint.repository, endpoint.kind) == (DOMAIN, "team", kind)
@@ -119,14 +118,13 @@ def test_three_shapes(url: str, kind: str, base: str) -> None:
         f"{URL}?a=b",
     ],
 )
-def test_same_repository_otherwise_spelled(url: str) -> None:
-    """Final slash, userinfo, port 443, upper-case host, files and queries change nothing."""
+def test_other_spellings_of_a_url_give_the_same_repository(url: str) -> None:
+    """They differ in the final slash, userinfo, port 443, case, file or query."""
     assert parse_url(url) == RepositoryEndpoint(DOMAIN, "team", "ipv4", IPV4)
 
 
 @pytest.mark.parametrize("url", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
-def test_look_alikes_never_match(url: str) -> None:
-    """What only looks like CodeArtifact is no endpoint."""
+def test_look_alike_urls_are_not_accepted(url: str) -> None:
     assert parse_url(url) is None
 
 
@@ -134,8 +132,7 @@ def test_look_alikes_never_match(url: str) -> None:
 @pytest.mark.parametrize(
     "path", [f"{IPV4}/pypi", f"{DUALSTACK}/pypi", f"{VPCE}/pypi/d/my-dom-{OWNER}"]
 )
-def test_every_dot_counts(path: str, wrong: str) -> None:
-    """A host in which one dot is something else is another host."""
+def test_a_host_with_a_replaced_dot_is_not_accepted(path: str, wrong: str) -> None:
     assert parse_url(f"https://{path}/team/") is not None
     for at, character in enumerate(path):
         if character == ".":
@@ -143,7 +140,7 @@ def test_every_dot_counts(path: str, wrong: str) -> None:
 
 
 def test_owner_is_the_last_twelve_digits() -> None:
-    """A thirteenth digit, or an account in the domain's own name, belongs to the domain."""
+    """An account in the domain's name belongs to the name; a number of 13 digits is refused."""
     endpoint = parse_url(URL.replace("my-dom", "a1-123456789012"))
     assert endpoint is not None
     assert endpoint.domain == Domain("a1-123456789012", OWNER, "eu-west-1")
@@ -151,21 +148,19 @@ def test_owner_is_the_last_twelve_digits() -> None:
 
 
 @pytest.mark.parametrize("host", [IPV4, f"aws@{IPV4}", f"{IPV4}:443", f"aws:x@{IPV4}:443"])
-def test_bare_host(host: str) -> None:
-    """A bare host, as keyring clients ask with, names the domain and no repository."""
+def test_a_bare_host_names_the_domain_and_not_the_repository(host: str) -> None:
+    """Keyring clients ask with a bare host."""
     assert parse_host(host) == RepositoryEndpoint(DOMAIN, None, "ipv4", IPV4)
 
 
-def test_bare_host_has_no_url() -> None:
-    """A host alone is no repository, so it has no URL to be used by mistake."""
+def test_a_bare_host_has_no_repository_url() -> None:
     endpoint = parse_host(DUALSTACK)
     assert endpoint is not None
     with pytest.raises(ValueError, match="no repository URL"):
         _ = endpoint.simple_url
 
 
-def test_bare_vpce_host() -> None:
-    """The host of a VPC endpoint does not say which domain is meant."""
+def test_a_bare_vpc_endpoint_host_does_not_name_a_domain() -> None:
     assert parse_host(VPCE) is None
 
 
@@ -188,8 +183,7 @@ def test_bare_vpce_host() -> None:
         URL,
     ],
 )
-def test_no_bare_host(host: str) -> None:
-    """Whatever is more, less or other than one of CodeArtifact's hosts is none."""
+def test_text_around_a_codeartifact_host_is_not_accepted(host: str) -> None:
     assert parse_host(host) is None
 
 
@@ -210,14 +204,12 @@ def test_no_bare_host(host: str) -> None:
         (f"https://{IPV4}:99999/pypi/team/simple/", "cannot be read"),
     ],
 )
-def test_near_miss(url: str, why: str) -> None:
-    """A URL that resembles CodeArtifact's is told what is wrong with it."""
+def test_a_url_that_resembles_codeartifact_is_explained(url: str, why: str) -> None:
     assert why in (explain_mismatch(url) or "")
 
 
 @pytest.mark.parametrize("url", [f"{URL} ", f" {URL}", f"{URL}\n", URL.replace("/pypi", "\\pypi")])
-def test_near_miss_of_stray_characters(url: str) -> None:
-    """A stray blank or backslash is not blamed on a path that is right."""
+def test_a_stray_character_is_not_blamed_on_the_path(url: str) -> None:
     reason = explain_mismatch(url)
     assert reason is not None
     assert "path" not in reason
@@ -226,6 +218,5 @@ def test_near_miss_of_stray_characters(url: str) -> None:
 @pytest.mark.parametrize(
     "url", [URL, "https://index.example.org/simple", f"https://evil.com/{IPV4}", ""]
 )
-def test_no_near_miss(url: str) -> None:
-    """CodeArtifact's own URLs, and those of others, are no near misses."""
+def test_valid_and_unrelated_urls_have_no_mismatch(url: str) -> None:
     assert explain_mismatch(url) is None

@@ -1,4 +1,4 @@
-"""Who AWS would take us for: other identities differ, the same one stays the same."""
+"""Different AWS identities have different fingerprints; the same identity has the same one."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(tmp_path)
 
 
-def test_stable(account: Account) -> None:
-    """The same user, asked twice, is the same; the order of variables does not matter."""
+def test_the_same_user_has_the_same_identity(account: Account) -> None:
+    """The order of the variables does not matter."""
     assert account.print("work") == account.print("work")
     account.environ = dict(reversed(list(account.environ.items())))
     assert account.print(AWS_PROFILE="a", AWS_ROLE_ARN="b") == account.print(
@@ -117,8 +117,9 @@ def test_stable(account: Account) -> None:
         ("AWS_CONFIG_FILE", "/other"),
     ],
 )
-def test_variables_that_say_who_we_are(account: Account, name: str, value: str) -> None:
-    """Another value of a variable that counts is another identity."""
+def test_another_value_of_an_identity_variable_is_another_identity(
+    account: Account, name: str, value: str
+) -> None:
     assert account.print(**{name: value}) != account.print()
     assert account.print(**{name: value}) != account.print(**{name: f"{value}2"})
 
@@ -131,13 +132,14 @@ def test_variables_that_say_who_we_are(account: Account, name: str, value: str) 
         *("PATH", "HTTPS_PROXY", "AWSOME"),
     ],
 )
-def test_variables_that_do_not(account: Account, name: str) -> None:
-    """Regions, secrets beside a key id, and how calls are made, are no identity."""
+def test_regions_secrets_and_connection_variables_do_not_change_the_identity(
+    account: Account, name: str
+) -> None:
     assert account.print(**{name: "x"}) == account.print()
 
 
-def test_profile_asked_for(account: Account) -> None:
-    """Another profile is another identity, and an option is not the same as a variable."""
+def test_another_profile_is_another_identity(account: Account) -> None:
+    """A profile from an option differs from the same profile in a variable."""
     prints = {
         account.print(),
         account.print("work"),
@@ -162,16 +164,17 @@ def test_profile_asked_for(account: Account) -> None:
         ("default", "AKIADEFAULT", "AKIANEW"),
     ],
 )
-def test_sections_of_the_chain(account: Account, profile: str, old: str, new: str) -> None:
-    """A change in any section that leads to the profile's credentials is another identity."""
+def test_a_change_in_a_section_that_the_profile_uses_changes_the_identity(
+    account: Account, profile: str, old: str, new: str
+) -> None:
     before = account.print(profile), account.print(AWS_PROFILE=profile)
     account.edit(old, new)
     assert account.print(profile) != before[0]
     assert account.print(AWS_PROFILE=profile) != before[1]
 
 
-def test_default_profile(account: Account) -> None:
-    """Without any profile named, the default one's sections count, in both its spellings."""
+def test_default_profile_counts_when_no_profile_is_named(account: Account) -> None:
+    """Both spellings of its section count."""
     before = account.print()
     account.edit("AKIADEFAULT", "AKIANEW")
     assert account.print() != before
@@ -180,8 +183,7 @@ def test_default_profile(account: Account) -> None:
     assert account.print() != before
 
 
-def test_credential_process(account: Account) -> None:
-    """Another program to ask for credentials is another identity."""
+def test_another_credential_process_is_another_identity(account: Account) -> None:
     account.edit("[profile keys]", "[profile keys]\ncredential_process = one")
     before = account.print("work")
     account.edit("credential_process = one", "credential_process = two")
@@ -203,8 +205,9 @@ def test_credential_process(account: Account) -> None:
         ("source_profile = base", "source_profile=base"),
     ],
 )
-def test_what_does_not_matter(account: Account, old: str, new: str) -> None:
-    """Unrelated sections, secrets, comments and blanks are no other identity."""
+def test_unrelated_sections_secrets_and_comments_do_not_change_the_identity(
+    account: Account, old: str, new: str
+) -> None:
     before = account.print("work")
     account.edit(old, new)
     assert account.print("work") == before
@@ -227,8 +230,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_as_botocore_reads_them(tmp_path: Path, name: str) -> None:
-    """What botocore takes for a profile's settings is what tells identities apart."""
+def test_profile_names_are_read_as_botocore_reads_them(tmp_path: Path, name: str) -> None:
     import botocore.configloader
 
     config, credentials = tmp_path / "config", tmp_path / "credentials"
@@ -247,8 +249,8 @@ def test_names_as_botocore_reads_them(tmp_path: Path, name: str) -> None:
     assert len(seen) == 6
 
 
-def test_defaults_of_a_file(tmp_path: Path) -> None:
-    """What stands below [DEFAULT] counts for every profile, as it does for botocore."""
+def test_the_default_section_of_a_file_counts_for_each_profile(tmp_path: Path) -> None:
+    """Botocore applies [DEFAULT] to each profile."""
     config = tmp_path / "config"
     environ = {"AWS_CONFIG_FILE": str(config)}
     seen = set()
@@ -258,16 +260,14 @@ def test_defaults_of_a_file(tmp_path: Path) -> None:
     assert len(seen) == 3
 
 
-def test_quoted_names(account: Account) -> None:
-    """A profile whose name has a blank in it stands in quotes."""
+def test_a_profile_name_with_a_blank_is_read_in_quotes(account: Account) -> None:
     account.edit("[profile other]", '[profile "my own"]')
     before = account.print("my own")
     account.edit("role/other", "role/another")
     assert account.print("my own") != before
 
 
-def test_loops_end(account: Account) -> None:
-    """Profiles that name each other, or themselves, are read once each."""
+def test_profiles_that_name_each_other_are_read_once(account: Account) -> None:
     account.edit("[profile keys]", "[profile keys]\nsource_profile = work")
     account.edit("[profile other]", "[profile other]\nsource_profile = other")
     assert account.print("work")
@@ -277,8 +277,9 @@ def test_loops_end(account: Account) -> None:
 @pytest.mark.parametrize(
     "content", [b"no section\n", b"[a\n", b"\xff\xfe[default]", b"\xef\xbb\xbf[default]\n"]
 )
-def test_unreadable_files(account: Account, content: bytes) -> None:
-    """A file that cannot be read tells identities apart by its bytes."""
+def test_unreadable_files_with_other_bytes_are_another_identity(
+    account: Account, content: bytes
+) -> None:
     good = account.print("work")
     account.config.write_bytes(content)
     broken = account.print("work")
@@ -286,8 +287,7 @@ def test_unreadable_files(account: Account, content: bytes) -> None:
     assert len({good, broken, account.print("work")}) == 3
 
 
-def test_missing_files(account: Account) -> None:
-    """Missing files are fine, and not the same as files that say something."""
+def test_a_missing_file_differs_from_a_file_with_settings(account: Account) -> None:
     both = account.print("work")
     account.credentials.unlink()
     one = account.print("work")
@@ -295,8 +295,9 @@ def test_missing_files(account: Account) -> None:
     assert len({both, one, account.print("work")}) == 3
 
 
-def test_files_of_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without variables, the files are those of the home folder."""
+def test_files_in_the_home_folder_are_read_without_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".aws").mkdir()
     before = json.dumps(fingerprint({}, None))
@@ -306,8 +307,8 @@ def test_files_of_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len({before, with_config, json.dumps(fingerprint({}, None))}) == 3
 
 
-def test_legacy_boto_file(tmp_path: Path, account: Account) -> None:
-    """The keys of a boto 2 file, which botocore still reads, are an identity too."""
+def test_keys_of_a_boto_2_file_are_part_of_the_identity(tmp_path: Path, account: Account) -> None:
+    """Botocore still reads this file."""
     boto = tmp_path / "boto.cfg"
     boto.write_text("[Credentials]\naws_access_key_id = AKIAONE\n")
     before = account.print(BOTO_CONFIG=str(boto))
@@ -315,8 +316,7 @@ def test_legacy_boto_file(tmp_path: Path, account: Account) -> None:
     assert account.print(BOTO_CONFIG=str(boto)) != before
 
 
-def test_no_secret_is_returned(account: Account) -> None:
-    """No secret is in what is returned, whatever the files and the environment hold."""
+def test_an_identity_never_contains_a_secret(account: Account) -> None:
     secrets = {"AWS_SECRET_ACCESS_KEY": "SECRET-a", "AWS_SESSION_TOKEN": "SECRET-b"}
     for profile in ("work", "keys", "other", "default", None):
         assert "SECRET" not in account.print(profile, **secrets)

@@ -1,4 +1,4 @@
-"""keyringrc.cfg: which section holds for an endpoint, and what of a broken file is told."""
+"""keyringrc.cfg: the section for an endpoint, and the errors of a broken file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ URL = f"https://{HOST}/pypi/team/simple/"
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
 posix = pytest.mark.skipif(os.name == "nt", reason="the folders are POSIX's")
 
-# The examples of keyrings.codeartifact's own README, and what they give.
+# The examples in the README of keyrings.codeartifact.
 README = """
 # These are the defaults for other sections.
 [codeartifact]
@@ -55,7 +55,7 @@ def endpoint(url: str = URL) -> RepositoryEndpoint:
 
 
 def written(home: Path, text: str | bytes) -> dict[str, str]:
-    """Write the file; return the environment that leads to it."""
+    """Write the file; return the environment that names it."""
     path = home / "python_keyring" / "keyringrc.cfg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -77,8 +77,9 @@ def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> TokenRe
         ("123456789012", "team", None),
     ],
 )
-def test_readme(owner: str, repository: str, profile: str | None, tmp_path: Path) -> None:
-    """The example in that package's README gives each endpoint what it promises, and no other."""
+def test_examples_of_the_keyrings_codeartifact_readme_work(
+    owner: str, repository: str, profile: str | None, tmp_path: Path
+) -> None:
     url = URL.replace("123456789012", owner).replace("team", repository)
     found = asked(written(tmp_path, README), url)
     assert (found.caller.profile, found.duration, found.caller.keys) == (profile, 1800, None)
@@ -95,7 +96,7 @@ SECTIONS = [
 
 @pytest.mark.parametrize("count", range(len(SECTIONS)))
 def test_the_most_specific_section_wins(count: int, tmp_path: Path) -> None:
-    """Of the sections that fit in all they name, the one that names most wins, in any order."""
+    """The order of the sections does not matter."""
     for order in (1, -1):
         chosen = SECTIONS[: count + 1][::order]
         text = "\n".join(f"{title}\nprofile_name = {name}" for title, name in chosen)
@@ -112,7 +113,7 @@ def test_the_most_specific_section_wins(count: int, tmp_path: Path) -> None:
         '[codeartifact domain="MY-DOM"]',
         '[codeartifact name="tea"]',
         '[codeartifact domain=""]',
-        '[codeartifact repository="team"]',  # no such name: not understood, so never followed
+        '[codeartifact repository="team"]',  # unknown key: the section is never used
         '[codeartifact domain="my-dom" and="more"]',
         '[codeartifact domain="my-dom]',
         '[codeartifact domain="my-dom" domain="my-dom"]',
@@ -120,21 +121,19 @@ def test_the_most_specific_section_wins(count: int, tmp_path: Path) -> None:
         "[codeartifact-other]",
     ],
 )
-def test_nearly_is_not_followed(title: str, tmp_path: Path) -> None:
-    """A section that differs in one thing gives nothing: its profile is another account's."""
+def test_a_section_that_differs_in_one_part_is_not_used(title: str, tmp_path: Path) -> None:
+    """Its profile may belong to another account."""
     found = asked(written(tmp_path, f"{title}\nprofile_name = other\ntoken_duration = 900\n"))
     assert found == TokenRequest(MAXIMUM_DURATION)
 
 
-def test_bare_host(tmp_path: Path) -> None:
-    """A host alone names no repository, so a section for one does not hold for it."""
+def test_a_section_for_a_repository_does_not_apply_to_a_bare_host(tmp_path: Path) -> None:
     environ = written(tmp_path, "[codeartifact name=team]\nprofile_name = x\n")
     assert asked(environ).caller.profile == "x"
     assert asked(environ, HOST).caller.profile is None
 
 
-def test_sections_that_disagree(tmp_path: Path) -> None:
-    """Two equally specific sections that differ are an error."""
+def test_equally_specific_sections_that_differ_are_an_error(tmp_path: Path) -> None:
     two = "[codeartifact domain=my-dom]\nprofile_name={}\n[codeartifact account=123456789012]\n"
     environ = written(tmp_path, f"{two.format('one')}profile_name = two\n")
     with pytest.raises(ConfigurationError) as raised:
@@ -142,12 +141,12 @@ def test_sections_that_disagree(tmp_path: Path) -> None:
     assert "[codeartifact domain=my-dom]" in raised.value.sentence
     assert "[codeartifact account=123456789012]" in raised.value.sentence
     assert raised.value.code == "keyringrc-ambiguous"
-    # Elsewhere they do not meet, and where they agree there is nothing to choose.
+    # They do not conflict for another endpoint, or when they agree.
     assert asked(environ, URL.replace("123456789012", "000000000000")).caller.profile == "one"
     assert (
         asked(written(tmp_path, f"{two.format('two')}profile_name = two\n")).caller.profile == "two"
     )
-    # One that names more settles it.
+    # A more specific section decides.
     more = f"{two.format('one')}profile_name = two\n[codeartifact domain=my-dom name=team]\n"
     assert asked(written(tmp_path, f"{more}profile_name = three\n")).caller.profile == "three"
 
@@ -155,8 +154,8 @@ def test_sections_that_disagree(tmp_path: Path) -> None:
 KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
 
 
-def test_access_keys_win_over_a_profile(tmp_path: Path) -> None:
-    """A fixed key pair is taken whole, and never shown; half of one is not taken."""
+def test_a_key_pair_is_used_whole_and_only_its_id_is_shown(tmp_path: Path) -> None:
+    """A single key of the pair is ignored."""
     found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
     keys = found.caller.keys
     assert keys is not None
@@ -169,17 +168,17 @@ def test_access_keys_win_over_a_profile(tmp_path: Path) -> None:
 
 
 def test_own_settings_win_over_keyringrc(tmp_path: Path) -> None:
-    """Our own settings are stronger; an identity is taken whole, never half from each place."""
+    """An identity comes from one place, never half from each."""
     text = "[codeartifact]\nprofile_name=a\ntoken_duration=1800\n"
     environ = written(tmp_path, f"{text}{KEYS}")
     found = asked(environ, profile="mine")
     assert (found.caller.profile, found.caller.keys, found.duration) == ("mine", None, 1800)
-    # Keys beat a profile beside them: so it is in keyrings.codeartifact.
+    # Keys win over a profile in the same section, as in keyrings.codeartifact.
     found = asked(environ, duration="3600")
     assert (found.caller.profile, found.caller.keys is None, found.duration) == (None, False, 3600)
     found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
     assert found == TokenRequest(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
-    # The profile of a shell does not beat the file's: so it is there, too.
+    # AWS_PROFILE does not win over the file, as in keyrings.codeartifact.
     environ = written(tmp_path, text)
     assert asked(environ | {"AWS_PROFILE": "shell"}).caller.profile == "a"
 
@@ -201,12 +200,12 @@ def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Pa
     environ = written(tmp_path, data)
     with pytest.raises(ConfigurationError) as raised:
         asked(environ)
-    said = f"{raised.value.sentence} {raised.value.hint}"
-    assert trouble in said
-    assert keyringrc_path(environ) in said
-    assert SECRET not in said
-    assert "\n" not in said
-    # Who says all of it by settings of our own needs no such file.
+    message = f"{raised.value.sentence} {raised.value.hint}"
+    assert trouble in message
+    assert keyringrc_path(environ) in message
+    assert SECRET not in message
+    assert "\n" not in message
+    # The file is not needed if other settings provide all values.
     assert asked(environ, profile="mine", duration="900") == TokenRequest(
         900, Caller("mine", profile_from="--ca-profile")
     )
@@ -225,13 +224,13 @@ def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Pa
         ("[codeartifact]\nprofile_name = büro\n".encode(), "büro"),
     ],
 )
-def test_unusual_valid_titles_are_read(data: bytes, profile: str | None, tmp_path: Path) -> None:
-    """A BOM, other line ends, percent signs, comments and empty values are read as meant."""
+def test_unusual_valid_files_are_read(data: bytes, profile: str | None, tmp_path: Path) -> None:
+    """They have a BOM, other line ends, percent signs, comments or empty values."""
     assert asked(written(tmp_path, data)).caller.profile == profile
 
 
 def test_other_sections_are_ignored(tmp_path: Path) -> None:
-    """A file without our sections is not looked at closely, whatever is in it."""
+    """A file without CodeArtifact sections is ignored, whatever it contains."""
     for data in (b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["):
         environ = written(tmp_path, data)
         assert read_keyringrc(environ) is None
@@ -239,8 +238,8 @@ def test_other_sections_are_ignored(tmp_path: Path) -> None:
 
 
 @posix
-def test_what_is_no_file(tmp_path: Path) -> None:
-    """A folder in the file's place is told; no file, and a path that is none, are nothing."""
+def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
+    """A missing file, or a path that cannot hold one, is ignored."""
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     assert read_keyringrc(environ) is None
     path = Path(keyringrc_path(environ))
@@ -259,8 +258,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 @posix
-def test_no_file_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file in the current folder is never taken for the user's own."""
+def test_a_keyringrc_in_the_current_folder_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(tmp_path / "~" / ".config", "[codeartifact]\nprofile_name = x\n")
     written(tmp_path / "relative", "[codeartifact]\nprofile_name = x\n")
     monkeypatch.chdir(tmp_path)
@@ -270,7 +270,6 @@ def test_no_file_of_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_path_is_that_of_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is where keyring itself has it."""
     for value in (None, "", str(tmp_path)):
         if value is None:
             monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)

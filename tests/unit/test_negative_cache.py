@@ -1,4 +1,4 @@
-"""What AWS refused lately: for seconds, for the same identity, and never instead of a repair."""
+"""The negative cache: it remembers a refusal for seconds, until something changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ERROR = TokenError("AWS says no.", "Ask somebody.", "token-denied")
 
 
 class Clock:
-    """The time that the refusals see."""
+    """A clock for the negative cache."""
 
     now = NOW
 
@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the cache's folder, on a machine of its own."""
+    """Return the folder of the cache, in an empty home."""
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path / "cache"
 
@@ -54,11 +54,11 @@ def put(refusals: NegativeCache, asked: TokenRequest = ASKED, error: TokenError 
 def remembered(
     refusals: NegativeCache, asked: TokenRequest = ASKED, key: str = "key"
 ) -> TokenError | None:
-    """Return what a client is told that asks now, and did not wait."""
+    """Return the refusal for a client that asks now and did not wait."""
     return refusals.get(key, asked, requested_at=time.time(), include_recent=True)
 
 
-def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
+def error_parts(error: TokenError | None) -> tuple[str, str, str | None] | None:
     return None if error is None else (error.sentence, error.hint, error.code)
 
 
@@ -66,15 +66,17 @@ def said(error: TokenError | None) -> tuple[str, str, str | None] | None:
     ("later", "holds"),
     [(0, True), (9.9, True), (10, False), (3600, False), (-0.1, False), (-3600, False)],
 )
-def test_a_refusal_expires(later: float, holds: bool, clock: Clock, folder: Path) -> None:
-    """A refusal holds for ten seconds; a clock that was put back ends it for good."""
+def test_a_refusal_expires_after_ten_seconds(
+    later: float, holds: bool, clock: Clock, folder: Path
+) -> None:
+    """A clock that is set back ends it permanently."""
     refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     clock.now = NOW + later
     expected = ("AWS says no.", "Ask somebody.", "token-denied") if holds else None
-    assert said(remembered(refusals)) == expected
+    assert error_parts(remembered(refusals)) == expected
     clock.now = NOW
-    assert said(remembered(refusals)) == expected
+    assert error_parts(remembered(refusals)) == expected
     assert remembered(refusals, key="other") is None
 
 
@@ -83,15 +85,15 @@ def test_a_refusal_expires(later: float, holds: bool, clock: Clock, folder: Path
     [
         (NOW - 60, 0, True),
         (NOW - 1, 0, True),
-        (NOW - 0.5, 0, False),  # wanted while the call was under way: what it met may be mended
-        (NOW - 60, 3600, True),  # as long as the queue may take
+        (NOW - 0.5, 0, False),  # requested during the call: the cause may be fixed by now
+        (NOW - 60, 3600, True),  # the queue may take this long
         (NOW - 60, -1, False),
     ],
 )
-def test_shared_with_those_who_wait(
+def test_a_refusal_is_shared_with_requests_made_before_the_call(
     requested_at: float, later: float, shared: bool, clock: Clock, folder: Path
 ) -> None:
-    """Who wanted a token before a call began has its answer; it ends nobody else's memory."""
+    """The remembered refusal stays for other clients."""
     refusals = NegativeCache(TokenCache(str(folder)), {})
     put(refusals)
     clock.now = NOW + later
@@ -167,29 +169,29 @@ def test_changed_keys_discard_the_refusal(folder: Path) -> None:
     )
 
 
-def test_told_once_to_each_client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client is told once: one process, or all keyring commands of one parent; not another."""
+def test_each_client_reports_a_refusal_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is a process, or all keyring commands of one parent process."""
     refusals = NegativeCache(TokenCache(str(folder)), {})
 
-    def told() -> bool:
+    def was_reported() -> bool:
         error = remembered(refusals)
         assert error is not None
         return error.is_reported
 
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pip", "install"])
     put(refusals)
-    assert told()
+    assert was_reported()
     monkeypatch.setattr(os, "getpid", lambda: 4_000_001)
-    assert [told(), told()] == [False, True]
+    assert [was_reported(), was_reported()] == [False, True]
     for script in ("/usr/bin/keyring", "C:\\Scripts\\keyring.exe", "/lib/keyring/__main__.py"):
         monkeypatch.setattr(sys, "argv", [script.replace("\\", os.sep), "get"])
         monkeypatch.setattr(os, "getppid", lambda script=script: 5_000_000 + len(script))
         monkeypatch.setattr(os, "getpid", lambda script=script: 6_000_000 + len(script))
-        assert not told()
+        assert not was_reported()
         monkeypatch.setattr(os, "getpid", lambda script=script: 7_000_000 + len(script))
-        assert told()
+        assert was_reported()
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        assert not told()
+        assert not was_reported()
         monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
 
 

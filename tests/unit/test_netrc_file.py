@@ -1,4 +1,4 @@
-"""The netrc file for one run: ours is found, and the user's own is not lost."""
+"""The netrc file of a run has our token and the entries of the user."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def compose(lines: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Return the text of a run's netrc; empty where it gets none."""
+    """Return the text of the netrc of a run, or an empty text."""
     return netrc_file.compose_netrc(lines, netrc_file.users_netrc(environ, Report())) or ""
 
 
 def look_up(text: str, host: str, folder: Path) -> tuple[str, str] | None:
-    """Ask Python's netrc module, as requests and pip do."""
+    """Look up a host with the netrc module of Python, as requests and pip do."""
     path = folder / "composed"
     path.write_text(text, encoding="utf-8")
     found = netrc.netrc(str(path)).authenticators(host)
@@ -43,7 +43,7 @@ def look_up(text: str, host: str, folder: Path) -> tuple[str, str] | None:
 
 
 def first_entry(text: str, host: str) -> str | None:
-    """Find a password as readers do that stop at the first entry, such as curl."""
+    """Find a password as programs do that stop at the first entry, such as curl."""
     words = text.split()
     for at, word in enumerate(words[:-1]):
         if (word == "machine" and words[at + 1] == host) or word == "default":
@@ -51,8 +51,7 @@ def first_entry(text: str, host: str) -> str | None:
     return None
 
 
-def test_without_a_netrc_of_the_user(home: Path) -> None:
-    """Alone, the file holds our lines."""
+def test_netrc_holds_only_our_lines_when_the_user_has_no_netrc(home: Path) -> None:
     text = compose([LINE, f"machine aws@{HOST} login aws password our-token"], {})
     assert look_up(text, HOST, home) == OURS
     assert look_up(text, f"aws@{HOST}", home) == OURS
@@ -60,16 +59,16 @@ def test_without_a_netrc_of_the_user(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".netrc", "_netrc"])
-def test_users_machines_survive(home: Path, name: str) -> None:
-    """The user's other machines are found as before, also without a final newline."""
+def test_machines_of_the_user_are_kept(home: Path, name: str) -> None:
+    """A missing final newline does not matter."""
     (home / name).write_text("machine example.com login me password mine")
     text = compose([LINE], {})
     assert look_up(text, HOST, home) == OURS
     assert look_up(text, "example.com", home) == ("me", "mine")
 
 
-def test_same_machine_and_default(home: Path) -> None:
-    """Our token wins over the user's entry for our host, and over a default entry."""
+def test_our_token_wins_over_entries_of_the_user(home: Path) -> None:
+    """It wins over an entry for our host and over a default entry."""
     (home / ".netrc").write_text(
         f"machine {HOST} login aws password stale\n"
         "machine example.com login me password mine\n"
@@ -82,8 +81,7 @@ def test_same_machine_and_default(home: Path) -> None:
     assert look_up(text, "other.example.com", home) == ("anyone", "else")
 
 
-def test_macros_and_comments(home: Path) -> None:
-    """Comments and macros of the user's file do no harm to our lines."""
+def test_macros_and_comments_of_the_user_do_not_hide_our_token(home: Path) -> None:
     (home / ".netrc").write_text(
         "# a comment\nmachine example.com login me password mine\n"
         f"macdef init\ncd /x\n\nmachine {HOST} login aws password stale\n"
@@ -123,15 +121,15 @@ DEFAULT = "default login anyone password else\n"
         ('machine "" login a password b\n', None, 1),
     ],
 )
-def test_lines_that_python_cannot_read(
+def test_a_line_that_python_cannot_read_is_left_out_with_a_warning(
     home: Path,
     content: str,
     machine: tuple[str, str] | None,
     line: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What cannot be read is left out and its line is named; all else is found, wherever it stands."""
-    if '"a b"' in content and sys.version_info < (3, 11):  # it reads no quotes
+    """All other entries are found, before and after that line."""
+    if '"a b"' in content and sys.version_info < (3, 11):  # it does not read quotes
         machine, line = None, 1
     for text in (f"{GOOD}{content}{DEFAULT}", f"{content}{GOOD}{DEFAULT}"):
         (home / ".netrc").write_text(text, encoding="utf-8")
@@ -141,24 +139,26 @@ def test_lines_that_python_cannot_read(
         assert look_up(composed, "other.example", home) == ("anyone", "else")
         assert look_up(composed, "x.example", home) == (machine or ("anyone", "else"))
         at = line + (text.startswith(GOOD) and bool(line))
-        said = capsys.readouterr().err
-        assert said.startswith(f"warning: {home}/.netrc, line {at}:" if line else "")
-        assert bool(said) is bool(line)
-        assert "secret" not in said
+        stderr = capsys.readouterr().err
+        assert stderr.startswith(f"warning: {home}/.netrc, line {at}:" if line else "")
+        assert bool(stderr) is bool(line)
+        assert "secret" not in stderr
 
 
 @pytest.mark.parametrize(
     ("first", "line"), [("\ufeff", 0), ("login a password b\n", 1), ("nonsense\n", 1)]
 )
-def test_first_line(home: Path, first: str, line: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands before the first machine takes nothing from it."""
+def test_text_before_the_first_machine_does_not_hide_it(
+    home: Path, first: str, line: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / ".netrc").write_text(f"{first}{GOOD}", encoding="utf-8")
     assert look_up(compose([LINE], {}), "good.example", home) == ("me", "mine")
     assert (f"line {line}:" in capsys.readouterr().err) is bool(line)
 
 
-def test_what_takes_the_rest_of_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A macro without a blank line takes the rest of the file, which is said where machines are in it."""
+def test_a_macro_without_an_end_is_reported_when_it_hides_machines(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / ".netrc").write_text(
         f"{GOOD}macdef init\ncd /x\nmachine x.example login a password b\n"
     )
@@ -174,8 +174,8 @@ def test_what_takes_the_rest_of_a_file(home: Path, capsys: pytest.CaptureFixture
         (b"\x00\xff\xfe\nmachine x.example login me password x\n", True),
     ],
 )
-def test_not_utf_8(home: Path, content: bytes, kept: bool) -> None:
-    """An entry that is not UTF-8 is left out, and the others stay."""
+def test_an_entry_that_is_not_utf_8_is_left_out(home: Path, content: bytes, kept: bool) -> None:
+    """The other entries stay."""
     (home / ".netrc").write_bytes(GOOD.encode() + content)
     composed = compose([LINE], {})
     assert look_up(composed, HOST, home) == OURS
@@ -185,10 +185,10 @@ def test_not_utf_8(home: Path, content: bytes, kept: bool) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link", "locked", "missing", "device"])
-def test_no_file_that_can_be_read(
+def test_an_unreadable_netrc_is_a_warning(
     home: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is no file, or may not be read, is said, and pip gets an empty file in its place."""
+    """Pip gets an empty file instead. A missing file causes no warning."""
     path = home / ".netrc"
     if kind == "folder":
         path.mkdir()
@@ -204,17 +204,16 @@ def test_no_file_that_can_be_read(
         path.write_text(GOOD)
         path.chmod(0)
     found = netrc_file.compose_netrc([], netrc_file.users_netrc({}, Report()))
-    said = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     if kind == "missing":
-        assert (found, said) == (None, "")
+        assert (found, stderr) == (None, "")
     else:
         assert found == ""
-        assert said.startswith(f"warning: {path} cannot be read: ")
+        assert stderr.startswith(f"warning: {path} cannot be read: ")
     assert compose([LINE], {}) == f"{LINE}\n"
 
 
-def test_netrc_variable(home: Path) -> None:
-    """NETRC names the user's file in place of the one in the home."""
+def test_netrc_variable_replaces_the_file_in_the_home(home: Path) -> None:
     (home / ".netrc").write_text("machine at-home.com login me password home\n")
     named = home / "work.netrc"
     environ = {"NETRC": str(named)}
@@ -226,8 +225,8 @@ def test_netrc_variable(home: Path) -> None:
     assert look_up(text, "at-home.com", home) is None
 
 
-def test_netrc_variable_with_tilde(home: Path) -> None:
-    """NETRC may begin with ~, as requests and pip read it."""
+def test_netrc_variable_may_begin_with_a_tilde(home: Path) -> None:
+    """Requests and pip expand it too."""
     (home / "work.netrc").write_text("machine at-work.com login me password work\n")
     text = compose([LINE], {"NETRC": "~/work.netrc"})
     assert look_up(text, "at-work.com", home) == ("me", "work")
@@ -258,7 +257,6 @@ netrcs = st.one_of(
 @given(theirs=netrcs)
 @example(theirs=f"machine {HOST} login")
 @example(theirs=f"machine {HOST} login aws password stale\nmachine example.com password")
-def test_ours_is_found_whatever_theirs_says(home: Path, theirs: str) -> None:
-    """Whatever the user's file says, our token is the one for our host."""
+def test_our_token_is_found_whatever_the_user_file_contains(home: Path, theirs: str) -> None:
     (home / ".netrc").write_text(theirs, encoding="utf-8")
     assert look_up(compose([LINE], {}), HOST, home) == OURS

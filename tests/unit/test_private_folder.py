@@ -1,4 +1,4 @@
-"""The private folder: nobody else's to enter, and gone with the run."""
+"""The private folder: only its owner can enter it, and it is removed with the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners, modes and locks
 
 @pytest.fixture(autouse=True)
 def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have temporary files made in an empty folder, by this process and its children."""
+    """Use an empty folder for temporary files of this process and its children."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -40,8 +40,7 @@ def sweep() -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_modes(umask: int) -> None:
-    """Folders are 0700 and files 0600, whatever the umask."""
+def test_folders_and_files_are_private_with_any_umask(umask: int) -> None:
     before = os.umask(umask)
     try:
         with private_folder() as folder:
@@ -53,8 +52,8 @@ def test_modes(umask: int) -> None:
         os.umask(before)
 
 
-def test_no_room(parent: Path) -> None:
-    """Where a folder or a file cannot be made, that is told with what to do, and nothing is left."""
+def test_a_failed_write_is_an_error_and_leaves_nothing(parent: Path) -> None:
+    """The hint names TMPDIR."""
     with (
         private_folder() as folder,
         pytest.raises(CodeArtifactPipenvError, match=r"netrc.* cannot be written: No such file"),
@@ -64,13 +63,12 @@ def test_no_room(parent: Path) -> None:
     (parent / "plain").touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_files, "_temporary_folder", lambda: str(parent / "plain"))
-        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as told:
+        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as caught:
             sweep()
-    assert "TMPDIR" in told.value.hint
+    assert "TMPDIR" in caught.value.hint
 
 
-def test_gone_after_the_block(parent: Path) -> None:
-    """With the block the folder goes, and all that was left in it."""
+def test_the_folder_is_removed_after_the_block(parent: Path) -> None:
     with private_folder() as folder:
         Path(folder.path, "requests.txt").write_text("token")
         Path(folder.path, "deep").mkdir()
@@ -79,8 +77,7 @@ def test_gone_after_the_block(parent: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_gone_after_an_exception(parent: Path, error: type[BaseException]) -> None:
-    """An exception, an interruption and an exit take the folder with them."""
+def test_the_folder_is_removed_after_an_exception(parent: Path, error: type[BaseException]) -> None:
 
     def fail() -> None:
         with private_folder() as folder:
@@ -92,8 +89,7 @@ def test_gone_after_an_exception(parent: Path, error: type[BaseException]) -> No
     assert list(parent.iterdir()) == []
 
 
-def test_two_at_a_time(parent: Path) -> None:
-    """Two runs at once do not sweep each other's folder."""
+def test_two_runs_do_not_remove_each_others_folder(parent: Path) -> None:
     with private_folder() as one, private_folder() as two:
         assert one.path != two.path
         assert Path(one.path).is_dir()
@@ -135,8 +131,7 @@ class Holder:
         os.kill(self.child, signal.SIGKILL)
 
 
-def test_living_holder_is_left_alone() -> None:
-    """A folder whose process lives is not swept."""
+def test_the_folder_of_a_live_process_is_not_removed() -> None:
     holder = Holder()
     try:
         sweep()
@@ -146,8 +141,8 @@ def test_living_holder_is_left_alone() -> None:
         holder.kill()
 
 
-def test_killed_holder_is_swept(parent: Path) -> None:
-    """What a killed process left is removed by the next run, though a stranger of it lives."""
+def test_the_next_run_removes_the_folder_of_a_killed_process(parent: Path) -> None:
+    """A live child that does not hold the folder does not matter."""
     holder = Holder()
     holder.kill()
     try:
@@ -158,8 +153,7 @@ def test_killed_holder_is_swept(parent: Path) -> None:
         holder.kill_child()
 
 
-def test_inherited_folder_is_left_alone(parent: Path) -> None:
-    """A folder that a living child inherited is swept only after that child."""
+def test_a_folder_inherited_by_a_child_is_removed_after_it_ends(parent: Path) -> None:
     holder = Holder("child")
     holder.kill()
     try:
@@ -178,7 +172,7 @@ RUN = "pipenv-ca-0123456789abcdef"
 
 
 def left_by_a_run(parent: Path) -> Path:
-    """Make what a killed run leaves; return its lock."""
+    """Create the files that a killed run leaves; return its lock."""
     (parent / RUN).mkdir()
     (parent / RUN / "netrc").write_text("token")
     lock = parent / f"{RUN}.lock"
@@ -186,8 +180,7 @@ def left_by_a_run(parent: Path) -> Path:
     return lock
 
 
-def test_run_killed_at_its_birth(parent: Path) -> None:
-    """What a run has left that was killed before it made its folder, or wrote into it, is removed."""
+def test_the_files_of_a_run_killed_at_its_start_are_removed(parent: Path) -> None:
     left_by_a_run(parent)
     (parent / f"{RUN[:-1]}0.lock").touch()
     sweep()
@@ -197,15 +190,13 @@ def test_run_killed_at_its_birth(parent: Path) -> None:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
 )
-def test_folder_of_another_user_is_left_alone(parent: Path) -> None:
-    """Another user's folder is not swept, even where it could be."""
+def test_the_folder_of_another_user_is_not_removed(parent: Path) -> None:
     os.chown(left_by_a_run(parent), 65534, 65534)
     sweep()
     assert (parent / RUN / "netrc").exists()
 
 
-def test_links_are_left_alone(parent: Path, tmp_path: Path) -> None:
-    """A link in the place of the lock, or of the folder, is not followed."""
+def test_links_in_place_of_folders_or_locks_are_not_followed(parent: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
     (target / "precious").touch()
@@ -219,8 +210,7 @@ def test_links_are_left_alone(parent: Path, tmp_path: Path) -> None:
     assert (parent / f"{RUN}.lock").is_symlink()
 
 
-def test_other_things_are_left_alone(parent: Path) -> None:
-    """Files and folders of other names stay, and folders without our lock."""
+def test_other_names_and_folders_without_a_lock_are_not_removed(parent: Path) -> None:
     for name in ("pipenv-ca-file.lock", "pipenv-ca-0123.lock", f"{RUN}.lock.txt"):
         (parent / name).write_text("x")
     for name in (RUN, "pipenv-ca-file", "pipenv-other"):
@@ -230,8 +220,7 @@ def test_other_things_are_left_alone(parent: Path) -> None:
     assert sorted(path.name for path in parent.iterdir()) == before
 
 
-def test_links_inside_are_not_followed(parent: Path, tmp_path: Path) -> None:
-    """Removing a folder removes a link in it, not what it points to."""
+def test_a_link_in_a_folder_is_removed_without_its_target(parent: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
     (target / "precious").touch()

@@ -1,4 +1,4 @@
-"""What is masked before anything is printed, and what is left readable."""
+"""Secrets are masked before anything is printed; other text stays readable."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ LOGIN = base64.b64encode(f"aws:{TOKEN}".encode()).decode()
         (f"x{TOKEN}", "x****"),
     ],
 )
-def test_tokens(text: str, shown: str) -> None:
-    """A token is masked wherever it stands, also when it is cut short."""
+def test_a_token_is_masked_anywhere_in_a_text(text: str, shown: str) -> None:
+    """A truncated token is masked too."""
     assert redact(text) == shown
 
 
@@ -50,8 +50,7 @@ def test_tokens(text: str, shown: str) -> None:
         ("a basic password1", "a basic password1"),
     ],
 )
-def test_logins(text: str, shown: str) -> None:
-    """A login is masked in the form that a header has it in."""
+def test_a_login_in_a_header_is_masked(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
@@ -67,8 +66,7 @@ def test_logins(text: str, shown: str) -> None:
         ("https://u:${VAR}secret@h", "https://u:****@h"),
     ],
 )
-def test_passwords_of_urls(text: str, shown: str) -> None:
-    """The password of a URL is masked, its user and host stay."""
+def test_the_password_of_a_url_is_masked_and_the_rest_kept(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
@@ -85,14 +83,13 @@ def test_passwords_of_urls(text: str, shown: str) -> None:
         "",
     ],
 )
-def test_readable(text: str) -> None:
-    """Names of variables, and what is no secret, are not touched."""
+def test_text_without_a_secret_is_not_changed(text: str) -> None:
+    """Names of variables are not secrets."""
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("word", ["a", "a.", "://", "-eyJ", "Basic ", "x-amz-security-token"])
-def test_long_words(word: str) -> None:
-    """A text of one long word, such as a name in somebody's Pipfile, is read in no time."""
+def test_a_text_of_one_long_word_is_processed_within_a_second(word: str) -> None:
     text = word * (100_000 // len(word))
     began = time.process_time()
     assert mask(text).startswith(word[:1])
@@ -100,6 +97,5 @@ def test_long_words(word: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1https://aws:secret@host", "-git+https://aws:secret@host"])
-def test_what_stands_before_a_url(text: str) -> None:
-    """A password is masked whatever stands before its URL."""
+def test_a_password_is_masked_when_characters_precede_its_url(text: str) -> None:
     assert redact(text) == text.replace("secret", "****")

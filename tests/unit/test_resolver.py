@@ -1,4 +1,4 @@
-"""Another token in place of one that a repository does not take any more."""
+"""The resolver replaces a token that a repository no longer accepts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 
 class Provider:
-    """Makes one token after the other, until it is told to refuse."""
+    """Make one token after another, until it is set to refuse."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -45,14 +45,14 @@ class Provider:
 
 
 class Talker(Report):
-    """Knows what was said to take its time."""
+    """Record the progress messages."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def working(self, what: str) -> Working:
-        self.told.append(what)
+        self.messages.append(what)
         return super().working(what)
 
 
@@ -76,7 +76,7 @@ def resolver(made_by: Provider, tmp_path: Path) -> Resolver:
 
 
 def test_refused_token_is_renewed_once(resolver: Resolver, made_by: Provider) -> None:
-    """Who comes with the older token gets the one that was made meanwhile, and nobody is asked."""
+    """Later renewals of the old token return the new one, without a prompt."""
     first = resolver.token(ENDPOINT)
     for _ in range(3):
         renewed = resolver.renew(ENDPOINT, first)
@@ -91,14 +91,13 @@ def test_renewal_shows_no_progress(made_by: Provider) -> None:
     environ = {"PIPENV_CA_NO_CACHE": "1"}
     resolver = Resolver(Settings({}, environ), environ, talker, provider=made_by)
     first = resolver.token(ENDPOINT)
-    assert talker.told == ["asks AWS for a token"]
+    assert talker.messages == ["asks AWS for a token"]
     assert resolver.renew(ENDPOINT, first) is not None
     assert made_by.made == 2
-    assert len(talker.told) == 1
+    assert len(talker.messages) == 1
 
 
 def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver) -> None:
-    """A token that was handed over is replaced once its time is over, and not before."""
     assert resolver.renew(ENDPOINT, token("given", "the environment")) is None
     over = token("given", "the environment", -2 * HOUR, -HOUR)
     renewed = resolver.renew(ENDPOINT, over)
@@ -107,7 +106,6 @@ def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver)
 
 
 def test_a_refused_renewal_is_a_token_error(resolver: Resolver, made_by: Provider) -> None:
-    """Where AWS refuses, that is told, and the refused token does not come back."""
     first = resolver.token(ENDPOINT)
     made_by.refuses = True
     with pytest.raises(TokenError):

@@ -1,4 +1,4 @@
-"""Where a setting's value comes from, and what is refused."""
+"""The places that a setting comes from, and the values that are refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PERSONAL = sorted(name for name, setting in SETTINGS.items() if setting.personal
 
 
 class Places(NamedTuple):
-    """The four places that a setting may stand in."""
+    """The four places of a setting."""
 
     options: dict[str, str | bool]
     environ: dict[str, str]
@@ -54,8 +54,7 @@ def places(tmp_path: Path) -> Places:
     return Places({}, {"XDG_CONFIG_HOME": str(tmp_path)}, project, user)
 
 
-def test_named_configuration_must_exist(places: Places, tmp_path: Path) -> None:
-    """A configuration that the environment names and that is not there is an error, not nothing."""
+def test_a_missing_file_in_pipenv_ca_config_is_an_error(places: Places, tmp_path: Path) -> None:
     places.environ["PIPENV_CA_CONFIG"] = str(tmp_path / "none.toml")
     with pytest.raises(ConfigurationError, match=r"none\.toml"):
         places.settings().text("profile")
@@ -83,10 +82,10 @@ def test_the_strongest_layer_wins(places: Places) -> None:
 @pytest.mark.parametrize(
     ("name", "domain", "project"), [("profile", "work", "team"), ("role", ROLE, None)]
 )
-def test_strength_of_a_table_of_a_domain(
+def test_a_domain_table_wins_over_the_project_and_the_file(
     name: str, domain: str, project: str | None, places: Places
 ) -> None:
-    """A domain's own table beats the project and the rest of the file, and holds for it alone."""
+    """It applies to this domain only. Variables and options win over it."""
     general = ROLE.replace("reader", "general")
     places.write_user(f'{name} = "{general}"\n[domains."acme-123456789012"]\n{name} = "{domain}"\n')
     if project:
@@ -102,7 +101,7 @@ def test_strength_of_a_table_of_a_domain(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "subject"),
     [
         ("domains = 3\n", "domains"),
         ('domains = ["acme-123456789012"]\n', "domains"),
@@ -112,17 +111,18 @@ def test_strength_of_a_table_of_a_domain(
         ("[domains.acme-12345678901]\n", "domains.acme-12345678901"),
     ],
 )
-def test_tables_that_are_of_no_domain(text: str, said: str, places: Places) -> None:
-    """What does not begin as a host does is refused, and the hint has an example."""
+def test_a_table_that_does_not_name_a_domain_is_refused(
+    text: str, subject: str, places: Places
+) -> None:
+    """The hint has an example."""
     places.write_user(text)
     with pytest.raises(ConfigurationError) as caught:
         places.settings().text("profile")
-    assert caught.value.sentence == f"{said} in {places.user} is not a table of a domain."
+    assert caught.value.sentence == f"{subject} in {places.user} is not a table of a domain."
     assert '"acme-123456789012"' in caught.value.hint
 
 
-def test_unknown_key_of_a_domain(places: Places) -> None:
-    """A domain's table takes profile and role, and nothing else."""
+def test_a_domain_table_accepts_profile_and_role_only(places: Places) -> None:
     places.write_user("[domains.acme-123456789012]\nduration = 900\n")
     with pytest.raises(
         ConfigurationError, match=r"sets duration in .*which is not a setting of a"
@@ -131,8 +131,7 @@ def test_unknown_key_of_a_domain(places: Places) -> None:
     assert caught.value.hint == "Known: profile and role."
 
 
-def test_domains_of_a_project(places: Places) -> None:
-    """A cloned project may not choose as whom a domain is asked."""
+def test_a_project_may_not_set_domain_tables(places: Places) -> None:
     places.write_project('domains.acme-123456789012.profile = "x"\n')
     with pytest.raises(ConfigurationError, match="sets domains, which a project may not") as caught:
         places.settings()
@@ -171,8 +170,7 @@ def test_a_malformed_role_arn_is_refused(arn: str, places: Places) -> None:
     )
 
 
-def test_flags_have_an_order_too(places: Places) -> None:
-    """A stronger no beats a weaker yes."""
+def test_a_stronger_no_wins_over_a_weaker_yes(places: Places) -> None:
     places.write_user("verbose = true\n")
     assert places.settings().flag("verbose")
     places.write_project("verbose = false\n")
@@ -193,8 +191,7 @@ def test_an_unset_setting_has_its_default(places: Places) -> None:
     assert unset.accounts("allowed-owners") is None
 
 
-def test_empty_variable_is_unset(places: Places) -> None:
-    """An empty variable lets the next weaker place speak."""
+def test_an_empty_variable_counts_as_unset(places: Places) -> None:
     places.write_user('profile = "user"\nduration = 900\nno-cache = true\n')
     places.environ.update(PIPENV_CA_PROFILE="", PIPENV_CA_DURATION="", PIPENV_CA_NO_CACHE="")
     assert places.settings().text("profile") == "user"
@@ -212,7 +209,7 @@ def test_empty_variable_is_unset(places: Places) -> None:
     ],
 )
 def test_each_name_of_a_route_is_accepted(places: Places, written: str, route: str) -> None:
-    """A route is one of two, each with two names, and a project may choose it."""
+    """Each of the two routes has two names, and a project may choose one."""
     places.write_project(f"route = {written!r}\n")
     assert places.settings().text("route") == route
 
@@ -236,7 +233,7 @@ def test_an_unknown_route_is_refused(places: Places, value: str) -> None:
 def test_the_state_directory_follows_cache_dir(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Journals are kept where tokens are; without any home there is no such place."""
+    """Without a home there is not a state directory."""
     places.environ["XDG_CACHE_HOME"] = "/caches"
     assert places.settings().state_directory() == os.path.join("/caches", "codeartifact-pipenv")
     places.environ["PIPENV_CA_CACHE_DIR"] = "/elsewhere"
@@ -284,7 +281,7 @@ def refusal(settings: Settings, name: str) -> str:
 
 
 def test_a_bad_value_says_where_it_came_from(places: Places) -> None:
-    """The message names the option, the variable or the file that holds the bad value."""
+    """The message names the option, the variable or the file."""
     places.write_user('duration = "soon"\n')
     assert refusal(places.settings(), "duration").startswith(f"duration in {places.user} must be")
     places.write_project('duration = "later"\n')
@@ -325,21 +322,20 @@ def test_a_bad_value_names_the_expected_kind(
     "value", ['"123456789012, 210987654321"', '["123456789012", "210987654321"]']
 )
 def test_account_numbers_are_split(places: Places, value: str) -> None:
-    """Accounts are a list, or a text with commas or blanks."""
+    """The value is a list, or a text with commas or blanks."""
     places.write_user(f"allowed-owners = {value}\n")
     assert places.settings().accounts("allowed-owners") == ("123456789012", "210987654321")
 
 
 @pytest.mark.parametrize("value", ['"acme-*, billing"', '["acme-*", " billing "]'])
 def test_a_list_of_texts_is_split(places: Places, value: str) -> None:
-    """Names are a list, or a text with commas or blanks, and a project may set them."""
+    """A project may set it."""
     places.write_project(f"private-packages = {value}\n")
     assert places.settings().words("private-packages") == ("acme-*", "billing")
     assert places.settings().words("lint-ignore") == ()
 
 
-def test_settings_of_one_project_are_not_the_next_ones(places: Places, tmp_path: Path) -> None:
-    """A project without settings does not get those of the project that was read before it."""
+def test_settings_of_one_project_do_not_apply_to_the_next(places: Places, tmp_path: Path) -> None:
     places.write_project('profile = "one"\n')
     settings = places.settings()
     settings.read_project(str(tmp_path))
@@ -347,7 +343,7 @@ def test_settings_of_one_project_are_not_the_next_ones(places: Places, tmp_path:
 
 
 def test_an_empty_list_of_accounts_allows_none(places: Places) -> None:
-    """A list without accounts is a limit, not the absence of one."""
+    """An empty list is a limit and differs from an unset one."""
     places.write_user("allowed-owners = []\n")
     assert places.settings().accounts("allowed-owners") == ()
 
@@ -365,7 +361,7 @@ def test_words_for_no_are_false(places: Places, word: str) -> None:
 
 
 def test_personal_settings_are_the_expected_ones() -> None:
-    """Whatever chooses a program to run, an account to trust or a place for tokens is personal."""
+    """Settings that choose a program, an account or a place for tokens are personal."""
     assert PERSONAL == [
         "allowed-owners",
         "cache-dir",
@@ -378,7 +374,7 @@ def test_personal_settings_are_the_expected_ones() -> None:
 
 @pytest.mark.parametrize("name", PERSONAL)
 def test_personal_settings_are_refused_from_a_project(places: Places, name: str) -> None:
-    """A cloned project may not choose for its users; the message says where they may."""
+    """The message names the variable that may set it."""
     places.write_project(f'{name} = "x"\n')
     with pytest.raises(ConfigurationError) as caught:
         places.settings()
@@ -387,8 +383,7 @@ def test_personal_settings_are_refused_from_a_project(places: Places, name: str)
 
 
 @pytest.mark.parametrize("name", PERSONAL)
-def test_personal_settings_of_the_user(places: Places, name: str) -> None:
-    """The user's own file, variable and option may set them."""
+def test_personal_settings_are_accepted_from_the_user_file(places: Places, name: str) -> None:
     value = {"allowed-owners": "123456789012", "role": ROLE}.get(name, "true")
     places.write_user(f'{name} = "{value}"\n')
     of_file = places.settings()
@@ -396,7 +391,7 @@ def test_personal_settings_of_the_user(places: Places, name: str) -> None:
 
 
 def test_unknown_keys_are_refused(places: Places) -> None:
-    """A misspelled key is an error in either file, with the known ones in the hint."""
+    """A misspelled key is an error in either file; the hint lists the known ones."""
     places.write_user("proflie = 'x'\n")
     with pytest.raises(ConfigurationError, match="sets proflie, which is not a setting") as caught:
         places.settings().text("profile")
@@ -409,7 +404,7 @@ def test_unknown_keys_are_refused(places: Places) -> None:
 
 @pytest.mark.parametrize("content", [b"profile = ", b"profile = '\xff'", b"\x00", b"[a\n"])
 def test_broken_user_configuration_is_refused(places: Places, content: bytes) -> None:
-    """A user's file that cannot be read is an error: a limit in it might be lost."""
+    """A limit in the file might be lost otherwise."""
     places.user.write_bytes(content)
     with pytest.raises(ConfigurationError, match="cannot be read") as caught:
         places.settings().accounts("allowed-owners")
@@ -417,21 +412,18 @@ def test_broken_user_configuration_is_refused(places: Places, content: bytes) ->
 
 
 @pytest.mark.parametrize("content", [b"profile = ", b"profile = '\xff'", b"\x00", b"[a\n"])
-def test_broken_pyproject_is_passed_over(places: Places, content: bytes) -> None:
-    """A broken pyproject.toml is its other readers' business."""
+def test_a_broken_pyproject_is_ignored(places: Places, content: bytes) -> None:
     (places.project / "pyproject.toml").write_bytes(content)
     assert places.settings().text("profile") is None
 
 
 @pytest.mark.parametrize("text", ["", "tool = 3\n", "[tool.other]\nx = 1\n", "[project]\n"])
-def test_pyproject_without_our_table(places: Places, text: str) -> None:
-    """A pyproject.toml that says nothing to us is fine."""
+def test_a_pyproject_without_our_table_is_accepted(places: Places, text: str) -> None:
     places.write_project(text, head="")
     assert places.settings().text("profile") is None
 
 
 def test_our_table_must_be_a_table(places: Places) -> None:
-    """Anything else under our name is refused."""
     places.write_project("[tool]\ncodeartifact-pipenv = 3\n", head="")
     with pytest.raises(ConfigurationError, match="is not a table"):
         places.settings()
@@ -452,19 +444,17 @@ def test_a_tilde_in_a_path_is_expanded(places: Places, monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps both in LOCALAPPDATA")
-def test_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Configuration and cache stand where XDG says, else below the home."""
+def test_configuration_and_cache_follow_xdg_or_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     assert user_config_path({}) == "/home/someone/.config/codeartifact-pipenv/config.toml"
     assert default_cache_dir({}) == "/home/someone/.cache/codeartifact-pipenv"
     xdg = {"XDG_CONFIG_HOME": "/xdg/config", "XDG_CACHE_HOME": "/xdg/cache"}
     assert user_config_path(xdg) == "/xdg/config/codeartifact-pipenv/config.toml"
     assert default_cache_dir(xdg) == "/xdg/cache/codeartifact-pipenv"
-    # The specification has relative paths ignored.
+    # The XDG specification ignores relative paths.
     assert default_cache_dir({"XDG_CACHE_HOME": "cache"}) == default_cache_dir({})
     assert user_config_path({**xdg, "PIPENV_CA_CONFIG": "/own.toml"}) == "/own.toml"
 
 
-def test_toml_of_this_python() -> None:
-    """TOML is read with and without tomllib in the standard library."""
+def test_toml_is_read_with_this_python() -> None:
     assert load_toml_bytes(b"a = [1]\n[b]\nc = 'd'\n") == {"a": [1], "b": {"c": "d"}}
