@@ -231,7 +231,7 @@ WAYS = {
         config="[default]\ns3 =\n  foo\n",
     ),
     "profile missing": Way(
-        "unknown-profile", ("named dev",), ("AWS_PROFILE",), {"AWS_PROFILE": "dev"}
+        "unknown-profile", ("AWS profile dev was not found",), ("AWS_PROFILE",), {"AWS_PROFILE": "dev"}
     ),
     "profile without a name": Way(
         "unknown-profile",
