@@ -44,7 +44,7 @@ def test_the_guide(
 
 
 def test_options_of_the_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option that the guide names is one that a help shows."""
+    """Every option in the guide appears in a help text."""
     from codeartifact_pipenv.provision import cli
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import SETTINGS, Settings
