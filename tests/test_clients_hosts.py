@@ -128,14 +128,14 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "where"), cases())
-def test_hosts(
+def test_client_installs_from_each_host_without_sending_the_token_to_s3(
     name: str,
     where: str,
     led: Drive,
     clients: Clients,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A private package and its dependencies are installed; S3 is not told the token."""
+    """A private package and its dependencies are installed."""
     client = clients(*WAYS[name].requirements)
     if OURS not in WAYS[name].requirements:
         led.path(clients("keyring", OURS))

@@ -1,4 +1,4 @@
-"""`provision`: from an empty account to a working index, again and again, and beside others."""
+"""`provision` from an empty account to a working index, repeated and concurrent."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def test_an_unreachable_proxy_is_reported_when_the_owner_is_named(
     assert "[proxy-down]" in said
 
 
-# --- interrupted, and beside others -------------------------------------------------------
+# --- interrupted and concurrent ------------------------------------------------------------
 
 
 class _Killed(BaseException):

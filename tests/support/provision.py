@@ -1,4 +1,4 @@
-"""What the tests of provisioning use: an empty account, and the verb in this very process."""
+"""Support for the tests of provisioning: an empty account, and the command in this process."""
 
 from __future__ import annotations
 
