@@ -446,7 +446,7 @@ def test_concurrent_logins_are_undone_by_one_logout(user: User) -> None:
 
 
 def test_killed(user: User) -> None:
-    """What a login killed in the middle leaves goes with the logout: a record, half a file."""
+    """Logout removes the record and the temporary file of a login that was killed."""
     netrc = user.home / ".netrc"
     netrc.write_text("# mine\n")
     user.ca("login", "netrc", user.url)
