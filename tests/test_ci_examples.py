@@ -395,7 +395,7 @@ def test_docker(job: Job) -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.shows_token("output")  # the stand-in for docker prints its arguments
+@pytest.mark.shows_token("output")  # the stand-in for docker prints the secret
 def test_docker_secret(job: Job) -> None:
     """The README's build command names the secret by the id that the Dockerfile uses."""
     docker = job.folder.parent / "programs" / "docker"

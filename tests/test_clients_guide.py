@@ -42,7 +42,7 @@ build-backend = "hatchling.build"
 
 
 class Reader:
-    """Somebody who does what a section says, in an application's folder.
+    """A user who follows a section of a guide in an application folder.
 
     Args:
         drive: where.

@@ -32,7 +32,7 @@ PROJECT = '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.10"\n'
 def redirecting(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact as it may be, too: HTML alone, one challenge, files on a host like S3."""
+    """Yield a CodeArtifact with HTML pages, one challenge, and files on a host like S3."""
     folder = tmp_path_factory.mktemp("packages")
     make_private_packages(folder)
     other = Behaviour(pages="html", redirect=302, challenges="bearer")

@@ -1,4 +1,4 @@
-"""`login` and `logout`: real pip, twine and curl use what was written, and all of it goes again."""
+"""`login` and `logout`: pip, twine and curl use the written files, and logout restores them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PIP_CONF = "# mine\n[global]\ntimeout = 60\n# of %(this)s\ntrusted-host = a%b\n"
 
 
 class User(NamedTuple):
-    """Somebody at work in a folder.
+    """A user in a working directory.
 
     Attributes:
         home: the home folder.
@@ -63,7 +63,7 @@ class User(NamedTuple):
         return get_token(self.sandbox, self.env, self.folder)
 
     def has_no_token(self) -> None:
-        """Assert that no file of the home holds the token, and none is left half-written."""
+        """Assert that no file of the home holds the token and no temporary file is left."""
         assert files_with(self.token(), [self.home]) == []
         assert list(self.home.rglob("*.pipenv-ca")) == []
 
@@ -76,7 +76,7 @@ def user(home: Path, project: Path, sandbox_env: dict[str, str], sandbox: Sandbo
 
 @pytest.fixture(scope="session")
 def shared_venv(shared: Path, clean_base: dict[str, str]) -> Path:
-    """Return a virtual environment with pip in it, and nothing else."""
+    """Return a virtual environment that contains only pip."""
     place = shared / "an env"
     done = run(sys.executable, "-m", "venv", place, env=clean_base, cwd=shared)
     assert done.status == 0, done.output
@@ -85,7 +85,7 @@ def shared_venv(shared: Path, clean_base: dict[str, str]) -> Path:
 
 @pytest.fixture
 def venv(shared_venv: Path) -> Iterator[Path]:
-    """Return a virtual environment without a configuration of its pip."""
+    """Return a virtual environment whose pip is not configured."""
     yield shared_venv
     (shared_venv / "pip.conf").unlink(missing_ok=True)
 

@@ -31,7 +31,7 @@ _DOCUMENTS = {
     "pyproject.toml",
     "setup.py",
 }
-# Folders that work leaves, and files: the quickstart makes a lock (the corpus has some of its own).
+# Folders and files that work leaves behind; the quickstart makes a lock, and the corpus has locks.
 _JUNK = {"__pycache__", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 _LEFT_BEHIND = (
     "codeartifact_pipenv/__pycache__/cli.cpython-311.pyc",
@@ -99,7 +99,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def built(sources: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both from the copy that is full of what work leaves."""
+    """Build both from the copy with the files that work leaves behind."""
     return build(sources[1], tmp_path_factory.mktemp("dist"))
 
 

@@ -36,7 +36,7 @@ def account(
 
 
 def printed(account: Account, *words: str) -> Any:
-    """Return what the verb prints, which must be JSON and nothing else."""
+    """Return the output of the command, which must be plain JSON."""
     status, said = account.provision(*words)
     assert status == 0, said
     return json.loads(said)
@@ -83,7 +83,7 @@ def test_statements_use_only_actions_resources_and_conditions_that_aws_lists(
         forms = [each["resource_arn_format"] for each in data[service]]
         is_resource_policy = "Principal" in statement
         for arn in listed(statement["Resource"]):
-            # In a resource's own policy, * is that resource; else it is for what has none.
+            # In a resource policy, * is that resource; elsewhere it is for actions without one.
             fits = {*forms} == {"*"} if arn == "*" else any(is_of(arn, form) for form in forms)
             assert is_resource_policy or fits, (action, arn)
         keys = {key for each in data[service] for key in each["condition_keys"]}
@@ -121,7 +121,7 @@ def versions() -> list[tuple[str, bool]]:
 
 
 def test_a_policy_is_created_once_and_the_attach_command_is_printed(account: Account) -> None:
-    assert account.provision(*CREATE)[0] == 2  # nobody to ask
+    assert account.provision(*CREATE)[0] == 2  # without a terminal
     status, said = account.provision(*CREATE, "--yes")
     assert status == 0, said
     assert f"aws iam attach-role-policy --role-name ROLE --policy-arn {ARN}" in said

@@ -46,10 +46,10 @@ def readme() -> str:
 
 
 class Reader:
-    """Somebody at acme, or a job of theirs, who does what a guide says.
+    """A developer at acme, or a job, that follows a guide.
 
     Attributes:
-        env: their environment, in which our package is not installed.
+        env: the environment, in which our package is not installed.
         folder: the project's folder.
     """
 
@@ -114,7 +114,7 @@ def reader(
 
 @pytest.fixture
 def locked(reader: Reader) -> Reader:
-    """Return the same in a project of theirs, locked and in git; later there are new versions."""
+    """Return a reader in a project that is locked and in git; newer versions are published later."""
     write_acme_project(reader.folder, reader.acme)
     (reader.home / ".gitconfig").write_text("[user]\nname = A\nemail = a@acme.example\n")
     install = with_ours("pipx install codeartifact-pipenv")

@@ -83,7 +83,7 @@ CASES: dict[str, tuple[Tool, list[LoginEntry]]] = {
     "pip, keyring": (TOOLS["pip"], [LoginEntry("codeartifact", TEAM, None, "import")]),
     "twine": (TOOLS["twine"], ENTRIES),
 }
-# What each login may change, by section.
+# The options that each login may change, by section.
 OURS: dict[str, dict[str, set[str]]] = {
     "pip": {"global": {"index-url", "index_url", "extra-index-url"}},
     "pip, keyring": {"global": {"index-url", "index_url", "keyring-provider"}},

@@ -31,10 +31,10 @@ def pairs(tags: Any = (), **_: Any) -> dict[str, Any]:
 
 
 class Model(Aws):
-    """AWS as far as provisioning knows it; dies after so many calls.
+    """The part of AWS that provisioning uses; it fails after a number of calls.
 
     Attributes:
-        about_domain: key and policy; None for no domain.
+        about_domain: key and policy, or None without a domain.
         repositories: by name, each with its upstreams, connections, description and policy.
     """
 
