@@ -32,7 +32,7 @@ MODES = ("auto", "legacy")
 
 
 class Answer(NamedTuple):
-    """What a tool answered."""
+    """The answer of a tool."""
 
     refused: bool
     text: str
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class Assistant:
-    """Somebody with a client, who starts the server in a folder."""
+    """A user whose client starts the server in a folder."""
 
     def __init__(self, env: Mapping[str, str], folder: Path) -> None:
         self.env = dict(env)
@@ -116,8 +116,9 @@ def findings_of_doctor(data: dict[str, Any]) -> set[tuple[str, str | None]]:
 @pytest.mark.wide
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("mode", MODES)
-def test_diagnose(mode: str, assistant: Assistant, leaky: Path) -> None:
-    """The reports of doctor and lint come as JSON, nothing is changed, and no token is shown."""
+def test_diagnose_reports_as_json_without_tokens_and_changes_nothing(
+    mode: str, assistant: Assistant, leaky: Path
+) -> None:
     before = {path.name: path.read_bytes() for path in leaky.iterdir()}
     assistant.mode = mode
     assistant.env["CODEARTIFACT_AUTH_TOKEN"] = TOKEN
@@ -135,8 +136,9 @@ def test_diagnose(mode: str, assistant: Assistant, leaky: Path) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("mode", MODES)
-def test_outside_of_the_roots(mode: str, assistant: Assistant, tmp_path: Path) -> None:
-    """What is outside of the client's roots is refused in a sentence, in each protocol."""
+def test_a_project_outside_of_the_clients_roots_is_refused(
+    mode: str, assistant: Assistant, tmp_path: Path
+) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     for folder in (inside, outside):
         folder.mkdir()
@@ -153,8 +155,7 @@ def test_outside_of_the_roots(mode: str, assistant: Assistant, tmp_path: Path) -
     assert found.data["project"] == str(inside)
 
 
-def test_refusals(assistant: Assistant) -> None:
-    """NegativeCache do not repeat secrets from the question."""
+def test_refusals_do_not_repeat_secrets_of_the_request(assistant: Assistant) -> None:
     answers = assistant.call(
         ("diagnose", {"project": f"https://aws:{TOKEN}@h/"}),
         ("diagnose", {"packages": {"x": TOKEN}}),
@@ -164,8 +165,7 @@ def test_refusals(assistant: Assistant) -> None:
         assert TOKEN.partition(".")[0] not in answer.text
 
 
-def test_report_that_fails(assistant: Assistant) -> None:
-    """If one report fails, its error is told, and the other report is there."""
+def test_an_error_in_doctor_does_not_affect_the_lint_report(assistant: Assistant) -> None:
     write_pipfile(assistant.folder, PYPI_SOURCE)
     [found] = assistant.call(("diagnose", {"packages": ["--help"]}))
     assert found.data["doctor"].keys() == {"error"}
@@ -174,8 +174,9 @@ def test_report_that_fails(assistant: Assistant) -> None:
 
 
 @pytest.mark.wide
-def test_online(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> None:
-    """With online, it says which index serves a package, and does not show the token."""
+def test_diagnose_online_finds_missing_indexes_without_showing_the_token(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+) -> None:
     write_pipfile(
         project,
         PYPI_SOURCE,
@@ -209,10 +210,10 @@ sys.exit(main())
         ("pipx_metadata.json", "pipx install --force"),
     ],
 )
-def test_without_the_extra(
+def test_without_the_extra_the_error_says_how_to_install_it(
     receipt: str | None, way: str, clean_env: dict[str, str], project: Path
 ) -> None:
-    """Without the extra, an error says how to add it by the tool that installed this program."""
+    """The command is that of the tool that installed this program."""
     prefix = project / "environment"
     prefix.mkdir()
     if receipt:
@@ -225,8 +226,7 @@ def test_without_the_extra(
     assert hint == f"hint: Run `{way} 'codeartifact-pipenv[mcp]'`."
 
 
-def test_help_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
-    """The help does not need the extra."""
+def test_help_works_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
     words = [sys.executable, "-c", _WITHOUT_THE_EXTRA, "mcp", "--help"]
     done = run(*words, env=clean_env, cwd=project)
     assert (done.status, done.stderr) == (0, "")

@@ -62,8 +62,7 @@ WORKFLOWS = sorted(path.name for path in _CI.glob("github*.yml"))
         ("vendor.dependabot", ["dependabot.yml"]),
     ],
 )
-def test_schemas(schema: str, names: list[str]) -> None:
-    """Each file fits the schema of the system that reads it."""
+def test_each_example_fits_the_schema_of_its_system(schema: str, names: list[str]) -> None:
     check_schema(schema, *(_CI / name for name in names))
 
 
@@ -73,8 +72,7 @@ def check_schema(schema: str, *paths: Path) -> None:
     assert done.status == 0, done.output
 
 
-def test_buildspec() -> None:
-    """The buildspec has no phase and no key that CodeBuild does not know."""
+def test_buildspec_has_only_phases_and_keys_that_codebuild_knows() -> None:
     spec = load_yaml(_CI / "buildspec.yml")
     assert str(spec["version"]) == "0.2"
     assert set(spec) == {"version", "phases", "cache"}
@@ -84,15 +82,14 @@ def test_buildspec() -> None:
         assert all(isinstance(command, str) for command in phase["commands"])
 
 
-def test_every_file_is_in_the_readme() -> None:
-    """The README's table has every file that is there."""
+def test_every_example_is_in_the_table_of_the_readme() -> None:
     there = {str(path.relative_to(_CI)) for path in _CI.rglob("*.*")} - {"README.md"}
     rows = "\n".join(re.findall(r"^\| \[.*$", _README, re.MULTILINE))
     assert set(re.findall(r"\]\(([\w./-]+)\)", rows)) == there | {"Dockerfile"}
 
 
 def caches() -> dict[str, tuple[str, list[str]]]:
-    """Return of each file with a cache what names it, and what is kept."""
+    """Return the key and the paths of each file's cache."""
     steps = load_yaml(_CI / "github.yml")["jobs"]["test"]["steps"]
     (github,) = [each["with"] for each in steps if each.get("uses", "").startswith("actions/cache")]
     gitlab = load_yaml(_CI / "gitlab-ci.yml")["test"]["cache"]
@@ -105,8 +102,8 @@ def caches() -> dict[str, tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("system", ["github", "gitlab", "codebuild"])
-def test_caches_are_named_by_what_is_locked(system: str) -> None:
-    """What names a cache is the lock and nothing that a job gets for itself; the token is not kept."""
+def test_cache_keys_depend_on_the_lock_and_no_token_is_cached(system: str) -> None:
+    """Only the folders of pip and pipenv are cached."""
     key, paths = caches()[system]
     assert "Pipfile.lock" in key
     asked = set(re.findall(r"\$\{\{ ([\w.-]+)|\$\(([\w-]+)|\$(\w+)", key))
@@ -134,7 +131,7 @@ def shown_tokens(dockerfile: str) -> list[str]:
 
 
 def test_no_instruction_of_the_dockerfile_has_a_token() -> None:
-    """No ARG, ENV or COPY has a token, and every secret is mounted for its RUN alone."""
+    """The only secret is mounted for a RUN instruction."""
     assert shown_tokens(_DOCKERFILE) == []
     instructions = read_dockerfile(_DOCKERFILE)
     (secrets,) = [each.secrets for each in instructions if each.secrets]
@@ -152,13 +149,11 @@ def test_no_instruction_of_the_dockerfile_has_a_token() -> None:
         ("RUN pipenv-ca token > x", "RUN"),
     ],
 )
-def test_a_worse_dockerfile_is_noticed(line: str, instruction: str) -> None:
-    """Ways in which a token could get into a layer are seen by the test above."""
+def test_a_dockerfile_that_puts_a_token_in_a_layer_is_noticed(line: str, instruction: str) -> None:
     assert shown_tokens(f"{_DOCKERFILE}{line}\n") == [instruction]
 
 
-def test_hooks_exist() -> None:
-    """The hooks that the example names are those that this repository has."""
+def test_hooks_of_the_example_are_those_of_this_repository() -> None:
     (repository,) = load_yaml(_CI / "pre-commit-config.yaml")["repos"]
     named = [hook["id"] for hook in repository["hooks"]]
     assert named == [hook["id"] for hook in load_yaml(_ROOT / ".pre-commit-hooks.yaml")]
@@ -263,7 +258,7 @@ def github(job: Job, name: str) -> Result:
 
 @pytest.mark.wide
 def test_github(job: Job) -> None:
-    """A job of GitHub installs with the role that trusts its environment."""
+    """A GitHub job installs with the role that trusts its environment."""
     calls = Calls(job.acme)
     done = github(job, "github.yml")
     token = get_token(job.acme, job.env, job.folder)
@@ -285,7 +280,7 @@ def play_action(job: Job, **inputs: str) -> str:
         if "run" in step:
             env = {name: filled(value) for name, value in step.get("env", {}).items()}
             assert filled(step.get("working-directory", ".")) == "."
-            # (This machine's package is taken, in place of any version.)
+            # The package under test replaces any released version.
             line = step["run"].replace('--quiet "codeartifact-pipenv$VERSION"', PROGRAM)
             log += job.run(line, **env).output
     assert files["GITHUB_OUTPUT"].read_text().startswith("version=3.")
@@ -297,7 +292,7 @@ def play_action(job: Job, **inputs: str) -> str:
 @pytest.mark.wide
 @pytest.mark.shows_token("output")  # the command that masks it has it
 def test_action(job: Job) -> None:
-    """One step takes the role by the job's identity, and bare pipenv installs in the next one."""
+    """One step takes the role with the job's identity; the next step runs bare pipenv."""
     calls = Calls(job.acme)
     with github_identity(job.env) as of_job:
         job.env = of_job.env
@@ -314,7 +309,7 @@ def test_action(job: Job) -> None:
 
 @pytest.mark.wide
 def test_github_lint(job: Job) -> None:
-    """The review of a pull request passes without AWS, and asks it nothing."""
+    """The check of a pull request sends no request to AWS."""
     calls = Calls(job.acme)
     steps = load_yaml(_CI / "github-lint.yml")["jobs"]["lint"]["steps"]
     (step,) = [each for each in steps if "run" in each]
@@ -328,7 +323,7 @@ def test_github_lint(job: Job) -> None:
 
 @pytest.mark.wide
 def test_github_update(job: Job) -> None:
-    """The weekly job opens a pull request with the new lock, and does nothing where all is new."""
+    """The weekly job opens a pull request with the new lock, and only if there are new versions."""
     job.acme.publish(make_invoices(job.folder.parent / "new", "1.1"))
     gh, asked = job.folder.parent / "programs" / "gh", job.folder.parent / "asked"
     gh.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n[ "$2" = create ]\n', encoding="utf-8")
@@ -354,7 +349,7 @@ def test_github_update(job: Job) -> None:
 
 @pytest.mark.wide
 def test_gitlab(job: Job) -> None:
-    """A job of GitLab assumes its role by itself, from the identity that it was given."""
+    """A GitLab job assumes its role with the identity that it was given."""
     played = load_yaml(_CI / "gitlab-ci.yml")["test"]
     (variable,) = played["id_tokens"]
     for name, value in played["variables"].items():
@@ -370,7 +365,7 @@ def test_gitlab(job: Job) -> None:
 
 @pytest.mark.wide
 def test_codebuild(job: Job) -> None:
-    """A build takes its service role's keys from where CodeBuild has them."""
+    """A build gets the credentials of its service role from CodeBuild."""
     phases = load_yaml(_CI / "buildspec.yml")["phases"]
     keys = assume(job.acme, f"arn:aws:iam::{OWNER}:role/acme-ci")
     calls = Calls(job.acme)
@@ -383,7 +378,7 @@ def test_codebuild(job: Job) -> None:
 
 @pytest.mark.wide
 def test_docker(job: Job) -> None:
-    """The image runs, it was built without AWS, and the token is in none of its layers."""
+    """The image runs, its build does not use AWS, and no layer contains the token."""
     token = get_token(job.acme, job.acme.environ(job.env), job.folder)
     (job.folder / "app.py").write_text("import acme_invoices\nprint(acme_invoices.total())\n")
     calls = Calls(job.acme)
@@ -400,9 +395,9 @@ def test_docker(job: Job) -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.shows_token("output")  # the stand-in for docker says what it was given
+@pytest.mark.shows_token("output")  # the stand-in for docker prints the secret
 def test_docker_secret(job: Job) -> None:
-    """The README's way to build names the secret by the id that the Dockerfile has for it."""
+    """The README's build command names the secret by the id that the Dockerfile uses."""
     docker = job.folder.parent / "programs" / "docker"
     docker.write_text(
         '#!/bin/sh\nwhile [ "$1" != --secret ]; do shift; done\n'
@@ -419,7 +414,7 @@ def test_docker_secret(job: Job) -> None:
 
 @pytest.mark.wide
 def test_tox(job: Job, clients: Clients) -> None:
-    """What is locked goes into tox's own environment, and the project's is not made."""
+    """Locked packages are installed in tox's environment; the project's environment is not created."""
     shutil.copy(_CI / "tox.ini", job.folder)
     job.env |= assume(job.acme, f"arn:aws:iam::{OWNER}:role/acme-ci")
     calls = Calls(job.acme)
@@ -433,7 +428,7 @@ def test_tox(job: Job, clients: Clients) -> None:
 
 @pytest.mark.wide
 def test_pre_commit(job: Job, clients: Clients) -> None:
-    """pre-commit takes configuration and hooks, and what a hook runs passes on the files it is for."""
+    """Pre-commit accepts the configuration and the hooks, and each hook passes on its files."""
     program = clients("pre-commit").bin / "pre-commit"
     job.run(
         f"'{program}' validate-config '{_CI / 'pre-commit-config.yaml'}'",
@@ -448,7 +443,7 @@ def test_pre_commit(job: Job, clients: Clients) -> None:
 
 @pytest.mark.wide
 def test_dependabot(job: Job) -> None:
-    """An index that Dependabot invents in the lock is found by lint, and locking puts it right."""
+    """Lint finds an index that Dependabot invents in the lock; locking fixes it."""
     lock = job.folder / "Pipfile.lock"
     text = lock.read_text()
     invented = '"index": "dependabot-inserted-index-0"'
@@ -469,7 +464,7 @@ def test_dependabot(job: Job) -> None:
 @pytest.mark.wide
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
 def test_renovate(job: Job) -> None:
-    """Renovate's rule has the token for the source's host, and what it runs then works."""
+    """Renovate's rule has the token for the source's host, and pipenv locks with it."""
     job.env = job.acme.environ(job.env)
     lines = script(section(_README, "Dependabot and Renovate"))
     said = job.run("pipx install codeartifact-pipenv", lines, 'printf %s "$RENOVATE_HOST_RULES"')

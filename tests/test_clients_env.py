@@ -1,4 +1,4 @@
-"""What `pipenv-ca env` prints is all that poetry, pdm and hatch need, without keyring and AWS."""
+"""`pipenv-ca env` prints all that poetry, pdm and hatch need, without keyring and AWS."""
 
 from __future__ import annotations
 
@@ -42,8 +42,10 @@ def hand_over(drive: Drive) -> str:
     return str(variables["CODEARTIFACT_AUTH_TOKEN"])
 
 
-def test_poetry(clients: Clients, drive: Drive) -> None:
-    """A source of poetry's gets its login by its name, and so does a place to publish to."""
+def test_poetry_installs_and_publishes_with_the_variables_of_env(
+    clients: Clients, drive: Drive
+) -> None:
+    """A source and a repository to publish to get their login by name."""
     poetry = clients("poetry").bin / "poetry"
     drive.write(
         "pyproject.toml",
@@ -60,8 +62,10 @@ def test_poetry(clients: Clients, drive: Drive) -> None:
     assert files_with(token, [drive.folder]) == []
 
 
-def test_pdm(clients: Clients, drive: Drive) -> None:
-    """A source of pdm's finds the variable that its URL names, and publishing asks nothing."""
+def test_pdm_installs_and_publishes_with_the_variables_of_env(
+    clients: Clients, drive: Drive
+) -> None:
+    """The source's URL names the variable that holds the token."""
     pdm = clients("pdm[locked]").bin / "pdm"
     url = drive.url.replace("https://", "https://aws:${OUR_TOKEN}@")
     source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{url}"\n'
@@ -76,8 +80,9 @@ def test_pdm(clients: Clients, drive: Drive) -> None:
     assert files_with(token, [drive.folder / "pdm.lock", drive.folder / "pyproject.toml"]) == []
 
 
-def test_hatch(clients: Clients, drive: Drive, tmp_path: Path) -> None:
-    """An environment of hatch's installs, and hatch publishes, without a word about where."""
+def test_hatch_installs_and_publishes_with_the_variables_of_env(
+    clients: Clients, drive: Drive, tmp_path: Path
+) -> None:
     hatch = clients("hatch", "uv")
     drive.path(hatch)
     environment = "[tool.hatch.envs.default]\nskip-install = true\n"

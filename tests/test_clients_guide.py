@@ -1,4 +1,4 @@
-"""The commands of the guide for other clients, and of the README, run as they stand there."""
+"""The commands of the guide for other clients, and of the README, run as written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ build-backend = "hatchling.build"
 
 
 class Reader:
-    """Somebody who does what a section says, in an application's folder.
+    """A user who follows a section of a guide in an application folder.
 
     Args:
         drive: where.
@@ -80,7 +80,7 @@ def package(workshop: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> None
 @pytest.fixture
 def reader(request: pytest.FixtureRequest, clients: Clients, drive: Drive) -> Reader:
     """Return a reader whose programs are uv, pipenv and pipx, and whose Python has pip."""
-    # (What we depend on is there already: pip would take half a minute to install it.)
+    # Our dependencies are installed beforehand: pip would need half a minute for them.
     needs = [need for need in importlib.metadata.requires(OURS) or [] if "extra ==" not in need]
     venv = clients.make_venv(drive.folder / ".venv", "pip", *needs)
     (venv.bin / "keyring").unlink()
@@ -103,7 +103,7 @@ TITLES = titles(_GUIDE)
 @pytest.mark.usefixtures("package")
 @pytest.mark.parametrize("title", TITLES)
 def test_guide(title: str, reader: Reader, record_property: Callable[[str, object], None]) -> None:
-    """What the guide says of a client is so."""
+    """The guide's commands for each client work as written."""
     drive = reader.drive
     if title == "hatch":
         drive.lead_into_the_sandbox()
@@ -128,7 +128,7 @@ def test_guide(title: str, reader: Reader, record_property: Callable[[str, objec
 def test_readme(
     reader: Reader, clients: Clients, record_property: Callable[[str, object], None]
 ) -> None:
-    """The commands that the README has for other clients work as they stand there."""
+    """The README's commands for other clients work as written."""
     drive = reader.drive
     beside = clients.make_venv(drive.folder / "beside", "pip", OURS)
     drive.path(beside)
@@ -141,7 +141,6 @@ def test_readme(
 
 
 def test_the_guide_has_a_section_for_every_client() -> None:
-    """The guide's sections are those of the clients that the README names."""
     named = ("pip", "pipenv", "uv", "poetry", "pdm", "hatch", "twine", "pipx", "keyring")
     assert tuple(TITLES) == named
     assert all(name in section(_README, "Other clients") for name in named)

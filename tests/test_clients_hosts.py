@@ -32,7 +32,7 @@ PROJECT = '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.10"\n'
 def redirecting(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact as it may be, too: HTML alone, one challenge, files on a host like S3."""
+    """Yield a CodeArtifact with HTML pages, one challenge, and files on a host like S3."""
     folder = tmp_path_factory.mktemp("packages")
     make_private_packages(folder)
     other = Behaviour(pages="html", redirect=302, challenges="bearer")
@@ -128,14 +128,14 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "where"), cases())
-def test_hosts(
+def test_client_installs_from_each_host_without_sending_the_token_to_s3(
     name: str,
     where: str,
     led: Drive,
     clients: Clients,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A private package and its dependencies are installed; S3 is not told the token."""
+    """A private package and its dependencies are installed."""
     client = clients(*WAYS[name].requirements)
     if OURS not in WAYS[name].requirements:
         led.path(clients("keyring", OURS))

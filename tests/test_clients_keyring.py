@@ -41,13 +41,12 @@ def secret(drive: Drive, *words: str) -> str:
 
 
 @pytest.mark.parametrize("backend", ["", ALONE, CHAIN])
-def test_keyring_command(
+def test_keyring_command_returns_one_token_for_every_form_of_address(
     backend: str,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The command answers to every form of address, with the one token, in all its modes."""
     keyring = clients("keyring", OURS)
     drive.path(keyring)
     if backend:
@@ -65,10 +64,9 @@ def test_keyring_command(
         assert secret(drive, "get", drive.url, "--mode", "creds") == f"aws\n{token}"
 
 
-def test_keyring_library(
+def test_keyring_library_returns_our_token_and_is_silent_for_other_services(
     clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
-    """The library answers as the command does, and in silence for what is not ours."""
     keyring = clients("keyring", OURS)
     program = """
 import json, sys, keyring
@@ -112,8 +110,10 @@ def beside(clients: Clients, drive: Drive) -> Place:
     return place
 
 
-def test_chain(beside: Place, drive: Drive, record_property: Callable[[str, object], None]) -> None:
-    """Beside another backend, others' secrets are stored, read and deleted; ours are ours."""
+def test_keyring_chain_stores_other_secrets_and_serves_our_token(
+    beside: Place, drive: Drive, record_property: Callable[[str, object], None]
+) -> None:
+    """The other backend's secrets are stored, read and deleted."""
     way = f"beside keyrings.alt {beside.version('keyrings.alt')}"
     row = ("keyring", beside.version("keyring"), way, "set, get, del for others; get for us")
     service = "https://index.example.org/simple/"
@@ -121,7 +121,7 @@ def test_chain(beside: Place, drive: Drive, record_property: Callable[[str, obje
         drive.run("keyring", "set", service, "me", stdin="open sesame\n")
         assert drive.run("keyring", "get", service, "me").stdout == "open sesame\n"
         assert secret(drive, "get", drive.url, "aws").startswith("eyJ")
-        # What somebody has stored for our host once is not asked: it would have expired.
+        # A secret stored earlier for our host is not used: it would have expired.
         drive.run("keyring", "-b", PLAIN, "set", drive.url, "aws", stdin="stale\n")
         assert secret(drive, "get", drive.url, "aws").startswith("eyJ")
         drive.run("keyring", "del", service, "me")

@@ -41,7 +41,7 @@ def test_pip(
     drive: Drive,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A pip of any age installs by its own keyring, or by the one on PATH."""
+    """Old and new pip install with their own keyring or the one on PATH."""
     pip = clients(requirement, OURS)
     # Until 26.2 it asks the keyring command only where the URL names a user.
     named = provider == "subprocess" and requirement != "pip"
@@ -59,14 +59,13 @@ def test_pip(
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize("provider", ["import", "subprocess"])
 @pytest.mark.parametrize("requirement", PIPS)
-def test_pip_that_builds(
+def test_pip_builds_an_sdist_that_needs_a_private_package(
     requirement: str,
     provider: str,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A pip builds an sdist in isolation, which takes another private package."""
     pip = clients(requirement, OURS)
     named = provider == "subprocess" and requirement != "pip"
     drive.path(clients("keyring", OURS))
@@ -84,14 +83,13 @@ def test_pip_that_builds(
 
 @WIDE
 @pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_pipx(
+def test_pipx_installs_a_private_program_that_runs(
     installer: str,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
     tmp_path: Path,
 ) -> None:
-    """A program of a private package is installed by pipx, and runs."""
     drive.sandbox.publish(make_program(tmp_path, "orb-tool"))
     pipx = clients("pipx")
     drive.path(clients("keyring", OURS))

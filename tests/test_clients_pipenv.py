@@ -23,14 +23,14 @@ PIPENVS = [
 
 @pytest.mark.parametrize("provider", ["import", "subprocess"])
 @pytest.mark.parametrize("requirement", PIPENVS)
-def test_pipenv(
+def test_old_and_new_pipenv_lock_and_sync_by_keyring(
     requirement: str,
     provider: str,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A pipenv of any age takes a keyring from the project's environment, or from PATH."""
+    """Keyring is in the project's environment or on PATH."""
     pipenv = clients(requirement, "setuptools<81")
     ours = provider == "import"
     venv = clients.make_venv(drive.folder / ".venv", *([OURS] if ours else []))

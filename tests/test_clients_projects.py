@@ -43,10 +43,9 @@ def write_project(drive: Drive, name: str, backend: tuple[str, str], more: str =
     drive.write(f"{name.replace('-', '_')}/__init__.py", "")
 
 
-def test_poetry(
+def test_poetry_locks_installs_and_adds_private_packages(
     clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
-    """A project is locked and installed by poetry, and gets another private package."""
     poetry = clients("poetry", OURS)
     more = f'[[tool.poetry.source]]\nname = "ca"\nurl = "{drive.url}"\n'
     write_project(drive, "orb-app", POETRY, more)
@@ -60,10 +59,9 @@ def test_poetry(
         assert venv.version("orb_common") == "2.0.0"
 
 
-def test_poetry_publish(
+def test_poetry_builds_and_publishes_a_package(
     clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
-    """A package that poetry builds and publishes is in the repository."""
     poetry = clients("poetry", OURS)
     write_project(drive, "orb-by-poetry", POETRY)
     row = ("poetry", poetry.version("poetry"), BESIDE, "publish")
@@ -75,10 +73,9 @@ def test_poetry_publish(
 
 
 @pytest.mark.parametrize("way", [BESIDE, ON_PATH])
-def test_pdm(
+def test_pdm_locks_installs_and_adds_private_packages(
     way: str, clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
-    """A project is locked and installed by pdm, and gets another private package."""
     pdm = clients("pdm[locked]", *([OURS] if way == BESIDE else []))
     if way == ON_PATH:
         drive.path(clients("keyring", OURS))
@@ -94,10 +91,9 @@ def test_pdm(
 
 
 @pytest.mark.parametrize("way", [BESIDE, ON_PATH])
-def test_pdm_publish(
+def test_pdm_publishes_a_built_package(
     way: str, clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
-    """A package that pdm builds and publishes is in the repository."""
     pdm = clients("pdm[locked]", *([OURS] if way == BESIDE else []))
     if way == ON_PATH:
         drive.path(clients("keyring", OURS))
@@ -111,13 +107,12 @@ def test_pdm_publish(
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_hatch_environment(
+def test_hatch_environment_gets_a_private_package_by_pip_or_uv(
     installer: str,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The installer of a hatch environment, pip or uv, gets a private package."""
     hatch = clients("hatch", "uv")
     drive.path(clients("keyring", OURS), hatch)
     more = f'[tool.hatch.envs.default]\nskip-install = true\ninstaller = "{installer}"\n'
@@ -135,13 +130,12 @@ def test_hatch_environment(
         assert shown.stdout.strip() == "1.0.1"
 
 
-def test_hatch_publish(
+def test_hatch_publishes_a_wheel(
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
     tmp_path: Path,
 ) -> None:
-    """A file that hatch publishes is in the repository."""
     hatch = clients("hatch", OURS)
     wheel = make_wheel(tmp_path / "new", "orb-by-hatch", "1.0")
     drive.lead_into_the_sandbox()  # its publish knows no proxy: pypa/hatch#1908
@@ -153,7 +147,7 @@ def test_hatch_publish(
 
 
 @pytest.mark.parametrize(("requirement", "user"), [("twine==6.2.0", "aws"), ("twine", "")])
-def test_twine(
+def test_twine_uploads_wheels_with_or_without_a_user_option(
     requirement: str,
     user: str,
     clients: Clients,
@@ -161,7 +155,6 @@ def test_twine(
     record_property: Callable[[str, object], None],
     tmp_path: Path,
 ) -> None:
-    """Files that twine uploads are in the repository, whether it is told the user or not."""
     twine = clients(requirement, OURS)
     names = [f"orb-by-twine{twine.version('twine')}{user}-{number}" for number in (1, 2)]
     wheels = [make_wheel(tmp_path / "new", name, "1.0") for name in names]

@@ -36,14 +36,13 @@ def index(drive: Drive, way: str) -> str:
 
 
 @pytest.mark.parametrize("way", [NAMED, ALWAYS])
-def test_uv_pip_install(
+def test_uv_pip_installs_a_private_package_and_its_dependencies(
     way: str,
     uv: Place,
     clients: Clients,
     drive: Drive,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A private package and its private and public dependencies are installed by uv pip."""
     venv = clients.make_venv(drive.folder / ".venv")
     words: list[str] = ["--default-index", drive.aws_url]
     if way == ALWAYS:
@@ -56,14 +55,14 @@ def test_uv_pip_install(
 
 
 @pytest.mark.parametrize("way", [NAMED, ALWAYS])
-def test_uv_sync(
+def test_uv_locks_syncs_and_adds_private_packages(
     way: str,
     uv: Place,
     drive: Drive,
     record_property: Callable[[str, object], None],
     tmp_path: Path,
 ) -> None:
-    """A project locks and syncs; an sdist among it takes a private package to build."""
+    """One of them is an sdist that needs a private package to build."""
     drive.sandbox.publish(make_wheel(tmp_path / "new", "orb-uv-builder", "1.0"))
     source = make_sdist(tmp_path / "new", "orb-uv", "1.0", build_requires=["orb-uv-builder"])
     drive.sandbox.publish(source)
@@ -81,10 +80,9 @@ def test_uv_sync(
         assert venv.version("orb_schema_generator") == "1.1.0"
 
 
-def test_uvx(
+def test_uvx_and_uv_tool_run_a_private_program(
     uv: Place, drive: Drive, record_property: Callable[[str, object], None], tmp_path: Path
 ) -> None:
-    """A private program is run by uvx."""
     drive.sandbox.publish(make_program(tmp_path, "orb-runner"))
     with driven(drive, record_property, "uv", uv.version("uv"), NAMED, "uvx, tool install"):
         words = ("--default-index", drive.aws_url, "orb-runner")
@@ -93,10 +91,9 @@ def test_uvx(
         assert drive.run(drive.home / ".local" / "bin" / "orb-runner").stdout == "orbs are well\n"
 
 
-def test_uv_publish(
+def test_uv_publishes_a_wheel(
     uv: Place, drive: Drive, record_property: Callable[[str, object], None], tmp_path: Path
 ) -> None:
-    """A file that uv publishes is in the repository."""
     wheel = make_wheel(tmp_path / "new", "orb-by-uv", "1.0")
     way = "--username aws"
     with driven(drive, record_property, "uv", uv.version("uv"), way, "publish"):

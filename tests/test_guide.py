@@ -38,8 +38,9 @@ def behaviour_column() -> list[str]:
 @pytest.mark.parametrize(
     ("name", "column"), [("controls", fault_column), ("behaviours", behaviour_column)]
 )
-def test_tables_are_those_of_the_code(name: str, column: Callable[[], list[str]]) -> None:
-    """The guide's tables explain every fault and every behaviour that there is."""
+def test_tables_of_the_guide_list_every_fault_and_behaviour(
+    name: str, column: Callable[[], list[str]]
+) -> None:
     marked = re.search(rf"<!-- {name}:.*?-->\n(.*?)\n?<!-- /{name} -->", _GUIDE, re.DOTALL)
     assert marked is not None
     rows = [row.removeprefix("| ").rpartition(" | ") for row in marked[1].splitlines()[2:]]
@@ -47,7 +48,7 @@ def test_tables_are_those_of_the_code(name: str, column: Callable[[], list[str]]
     assert all(len(what) > len("| x |") for _, _, what in rows)
 
 
-def test_options_of_the_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_in_the_sandbox_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every option that the guide names is one of run, or of a fault."""
     assert main(["run", "--help"]) == 0
     words = [capsys.readouterr().out, *map(usage, FAULTS)]

@@ -1,4 +1,4 @@
-"""`login` and `logout`: real pip, twine and curl use what was written, and all of it goes again."""
+"""`login` and `logout`: pip, twine and curl use the written files, and logout restores them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PIP_CONF = "# mine\n[global]\ntimeout = 60\n# of %(this)s\ntrusted-host = a%b\n"
 
 
 class User(NamedTuple):
-    """Somebody at work in a folder.
+    """A user in a working directory.
 
     Attributes:
         home: the home folder.
@@ -63,7 +63,7 @@ class User(NamedTuple):
         return get_token(self.sandbox, self.env, self.folder)
 
     def has_no_token(self) -> None:
-        """Assert that no file of the home holds the token, and none is left half-written."""
+        """Assert that no file of the home holds the token and no temporary file is left."""
         assert files_with(self.token(), [self.home]) == []
         assert list(self.home.rglob("*.pipenv-ca")) == []
 
@@ -76,7 +76,7 @@ def user(home: Path, project: Path, sandbox_env: dict[str, str], sandbox: Sandbo
 
 @pytest.fixture(scope="session")
 def shared_venv(shared: Path, clean_base: dict[str, str]) -> Path:
-    """Return a virtual environment with pip in it, and nothing else."""
+    """Return a virtual environment that contains only pip."""
     place = shared / "an env"
     done = run(sys.executable, "-m", "venv", place, env=clean_base, cwd=shared)
     assert done.status == 0, done.output
@@ -85,14 +85,14 @@ def shared_venv(shared: Path, clean_base: dict[str, str]) -> Path:
 
 @pytest.fixture
 def venv(shared_venv: Path) -> Iterator[Path]:
-    """Return a virtual environment without a configuration of its pip."""
+    """Return a virtual environment whose pip is not configured."""
     yield shared_venv
     (shared_venv / "pip.conf").unlink(missing_ok=True)
 
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    """Return a wheel that was never published; each test has one of its own."""
+    """Return a wheel that was never published, a different one for each test."""
     return make_wheel(tmp_path / "built", "acme-upload", f"1.{time.time_ns()}")
 
 
@@ -101,8 +101,9 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.wide
-def test_pip_installs_until_logout(user: User, venv: Path) -> None:
-    """After login a plain pip installs a private package; after logout it is as before."""
+def test_plain_pip_installs_after_login_and_logout_restores_its_file(
+    user: User, venv: Path
+) -> None:
     user.pip_conf.parent.mkdir(parents=True)
     user.pip_conf.write_text(PIP_CONF)
     user.pip_conf.chmod(0o644)
@@ -121,8 +122,10 @@ def test_pip_installs_until_logout(user: User, venv: Path) -> None:
 
 
 @pytest.mark.wide
-def test_pip_of_an_environment(user: User, venv: Path) -> None:
-    """In an active environment the login is that environment's, and nobody else's."""
+def test_pip_login_is_for_the_active_environment_unless_user_is_given(
+    user: User, venv: Path
+) -> None:
+    """An active environment gets its own login, unless --user is given; --environment names another."""
     active = user._replace(env=user.env | {"VIRTUAL_ENV": str(venv)})
     active.ca("login", "pip", user.url)
     assert not user.pip_conf.exists()
@@ -140,8 +143,8 @@ def test_pip_of_an_environment(user: User, venv: Path) -> None:
 
 
 @pytest.mark.wide
-def test_pip_by_keyring(user: User, venv: Path) -> None:
-    """Where pip can ask the keyring it is offered, and --keyring writes no token at all."""
+def test_pip_login_by_keyring_writes_no_token(user: User, venv: Path) -> None:
+    """Login suggests --keyring where pip can use it; with --keyring no token is written."""
     offered = user.ca("login", "pip", "--environment", venv, user.url).stdout
     assert f"pipenv-ca login pip --environment '{venv}' {user.url} --keyring" in offered
     user.ca("login", "pip", "--keyring", "--environment", venv, user.url)
@@ -153,8 +156,9 @@ def test_pip_by_keyring(user: User, venv: Path) -> None:
 
 
 @pytest.mark.wide
-def test_no_keyring_to_ask(user: User, venv: Path) -> None:
-    """Without a keyring that pip could ask, --keyring says what to install, and writes nothing."""
+def test_pip_login_by_keyring_says_what_to_install_when_keyring_is_missing(
+    user: User, venv: Path
+) -> None:
     bare = user._replace(env=user.env | {"PATH": str(venv / "bin")})
     said = bare.ca("login", "pip", "--keyring", "--environment", venv, user.url, status=2)
     assert "A keyring with codeartifact-pipenv was not found" in said.stderr
@@ -167,8 +171,8 @@ def test_no_keyring_to_ask(user: User, venv: Path) -> None:
 
 @pytest.mark.wide
 @pytest.mark.shows_token("output")  # pip itself is asked what it has
-def test_several_repositories_of_pip(user: User, venv: Path) -> None:
-    """The first repository is pip's index, the others are extra ones beside the user's own."""
+def test_more_repositories_become_extra_indexes_next_to_the_users(user: User, venv: Path) -> None:
+    """The first repository is pip's index; the others are added to the user's extra indexes."""
     lonely = user.url.replace("/team/", "/lonely/")
     user.pip_conf.parent.mkdir(parents=True)
     user.pip_conf.write_text("[global]\nextra-index-url = https://mine.example/simple\n")
@@ -186,8 +190,8 @@ def test_several_repositories_of_pip(user: User, venv: Path) -> None:
 
 
 @pytest.mark.wide
-def test_twine_uploads(user: User, wheel: Path) -> None:
-    """After login twine uploads by the repository's name, with no keyring to ask."""
+def test_twine_uploads_by_repository_name_after_login(user: User, wheel: Path) -> None:
+    """No keyring is needed."""
     user.ca("login", "twine", user.url)
     assert mode(user.home / ".pypirc") == 0o600
     nothing = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
@@ -200,8 +204,8 @@ def test_twine_uploads(user: User, wheel: Path) -> None:
 
 
 @pytest.mark.wide
-def test_twine_by_keyring(user: User, wheel: Path) -> None:
-    """With --keyring twine finds its repository by name, and its token by the keyring."""
+def test_twine_login_by_keyring_writes_no_token(user: User, wheel: Path) -> None:
+    """Twine finds the repository by name and gets the token from keyring."""
     offered = user.ca("login", "twine", user.url).stdout
     assert "twine can ask keyring instead" in offered
     user.ca("login", "twine", "--keyring", user.url)
@@ -210,8 +214,7 @@ def test_twine_by_keyring(user: User, wheel: Path) -> None:
 
 
 @pytest.mark.wide
-def test_twine_side_by_side(user: User) -> None:
-    """Repositories stand side by side under names of their own; each login keeps the others."""
+def test_each_twine_login_keeps_the_other_repositories(user: User) -> None:
     pypirc = user.home / ".pypirc"
     own = "[distutils]\nindex-servers =\n    mine\n\n[mine]\n# 100% mine\nusername = a%b\npassword: c ; d\n"
     pypirc.write_text(own)
@@ -228,8 +231,8 @@ def test_twine_side_by_side(user: User) -> None:
     assert pypirc.read_text() == own
 
 
-def test_netrc(user: User) -> None:
-    """A private page is read by curl with the netrc file; everything else in the file stays."""
+def test_curl_reads_a_private_page_after_netrc_login(user: User) -> None:
+    """Every other entry in the file is kept."""
     netrc = user.home / ".netrc"
     own = "# mine\nmachine a.example login b password c%d\ndefault login e password f"
     netrc.write_text(own)
@@ -244,8 +247,7 @@ def test_netrc(user: User) -> None:
     assert mode(netrc) == 0o640
 
 
-def test_the_projects_own(user: User) -> None:
-    """Without a URL it is about the repositories of the Pipfile, under their names."""
+def test_login_without_a_url_uses_the_repositories_of_the_pipfile(user: User) -> None:
     lonely = user.sandbox.endpoint._replace(repository="lonely")
     write_pipfile(
         user.folder,
@@ -263,8 +265,7 @@ def test_the_projects_own(user: User) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["a]\n[global]\nx = 1", "pypi", "distutils", "$(touch x)"])
-def test_names_of_a_cloned_project(user: User, name: str) -> None:
-    """What a project writes as a source's name takes no other section, and adds no line."""
+def test_a_source_name_cannot_replace_or_add_a_section_of_pypirc(user: User, name: str) -> None:
     (user.home / ".pypirc").write_text("[pypi]\nusername = mine\n")
     write_pipfile(user.folder, source(user.sandbox.endpoint, name=repr(name)[1:-1]), "[packages]\n")
     user.ca("login", "twine")
@@ -277,8 +278,7 @@ def test_names_of_a_cloned_project(user: User, name: str) -> None:
 
 
 @pytest.mark.wide
-def test_dry_run(user: User) -> None:
-    """--dry-run says what would be written, writes nothing and shows no secret."""
+def test_dry_run_writes_nothing_and_shows_no_secret(user: User) -> None:
     pypirc = user.home / ".pypirc"
     pypirc.write_text("[mine]\npassword = hidden\n")
     for tool in ("pip", "twine", "netrc"):
@@ -295,8 +295,7 @@ def test_dry_run(user: User) -> None:
 
 
 @pytest.mark.wide
-def test_edited_since(user: User) -> None:
-    """What the user adds after a login stays when the login goes, and also through another login."""
+def test_edits_after_a_login_survive_logout_and_another_login(user: User) -> None:
     user.ca("login", "pip", user.url)
     with user.pip_conf.open("a") as file:
         file.write("retries = 7\n")
@@ -317,8 +316,7 @@ def test_edited_since(user: User) -> None:
     assert "No login was found." in user.ca("logout").stdout
 
 
-def test_a_link_stays_a_link(user: User) -> None:
-    """A configuration file that is a link is written where it leads, and given back there."""
+def test_login_writes_through_a_symlink_and_logout_restores_its_target(user: User) -> None:
     real = user.home / "dotfiles" / "netrc"
     real.parent.mkdir()
     real.write_text("# mine\n")
@@ -346,8 +344,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_unreadable_files(user: User, case: str) -> None:
-    """A file that the tool itself could not read is refused in one sentence, and not touched."""
+def test_login_refuses_a_file_that_it_cannot_parse_and_keeps_it(user: User, case: str) -> None:
     name, data, tool, why = REFUSED[case]
     path = user.home / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -361,8 +358,8 @@ def test_unreadable_files(user: User, case: str) -> None:
     assert "No login" in user.ca("logout").stdout
 
 
-def test_no_room_to_write(user: User) -> None:
-    """A folder in the place of the file is a clear error; no record of a login stays."""
+def test_login_fails_clearly_when_a_directory_is_in_place_of_the_file(user: User) -> None:
+    """No record of a login is kept."""
     (user.home / ".netrc").mkdir()
     said = user.ca("login", "netrc", user.url, status=2)
     assert "error: " in said.stderr
@@ -387,8 +384,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("case", WORDS)
-def test_wrong_words(user: User, case: str) -> None:
-    """Words that do not fit are refused with status 2 and one sentence, and nothing is written."""
+def test_login_refuses_arguments_that_do_not_fit_and_writes_nothing(user: User, case: str) -> None:
     words, why = WORDS[case]
     meant = {"URL": user.url, "HOST": user.sandbox.endpoint.host}
     said = user.ca("login", *(meant.get(word, word) for word in words), status=2)
@@ -397,8 +393,8 @@ def test_wrong_words(user: User, case: str) -> None:
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_named_by_options(user: User, is_whole: bool) -> None:
-    """The AWS CLI's options name the repository too; owner and region default to the caller's."""
+def test_repository_can_be_named_by_options_of_the_aws_cli(user: User, is_whole: bool) -> None:
+    """Owner and region default to the caller's."""
     domain = user.sandbox.endpoint.domain
     user.env["AWS_REGION"] = domain.region
     words = ["--domain", domain.name]
@@ -410,8 +406,7 @@ def test_named_by_options(user: User, is_whole: bool) -> None:
     assert (token["domain_owner"], token["region"]) == (domain.owner, domain.region)
 
 
-def test_no_caller_to_ask(user: User) -> None:
-    """Without credentials or a region, the one thing that is missing is said."""
+def test_a_missing_region_credential_or_tool_is_named(user: User) -> None:
     assert "The AWS region is not set" in user.ca("token", "--domain", "x1", status=2).stderr
     user.env["AWS_REGION"] = "eu-west-1"
     nobody = user._replace(env={k: v for k, v in user.env.items() if "ACCESS_KEY" not in k})
@@ -420,14 +415,12 @@ def test_no_caller_to_ask(user: User) -> None:
     assert "required: tool\n" in user.ca("login", status=2).stderr.replace(".", "")
 
 
-def test_overridden(user: User) -> None:
-    """A variable that wins over the file is said."""
+def test_login_warns_of_a_variable_that_overrides_the_file(user: User) -> None:
     over = user._replace(env=user.env | {"PIP_INDEX_URL": "https://other.example/simple"})
     assert "PIP_INDEX_URL is set" in over.ca("login", "pip", user.url).stderr
 
 
-def test_no_token_no_login(user: User) -> None:
-    """Where no token can be had, the file stays as it is, and the cause is said."""
+def test_login_without_a_token_does_not_write_the_file(user: User) -> None:
     user.sandbox.deny("codeartifact:GetAuthorizationToken")
     try:
         said = user.ca("login", "netrc", user.url, status=1)
@@ -438,8 +431,7 @@ def test_no_token_no_login(user: User) -> None:
 
 
 @pytest.mark.wide
-def test_many_at_once(user: User) -> None:
-    """Logins at one time wait for each other, and one logout gives everything back."""
+def test_concurrent_logins_are_undone_by_one_logout(user: User) -> None:
     netrc = user.home / ".netrc"
     netrc.write_text("# mine\n")
     words = [PIPENV_CA, "login", "netrc", user.url]
@@ -454,7 +446,7 @@ def test_many_at_once(user: User) -> None:
 
 
 def test_killed(user: User) -> None:
-    """What a login killed in the middle leaves goes with the logout: a record, half a file."""
+    """Logout removes the record and the temporary file of a login that was killed."""
     netrc = user.home / ".netrc"
     netrc.write_text("# mine\n")
     user.ca("login", "netrc", user.url)
@@ -470,8 +462,7 @@ def cached(user: User) -> int:
     return len(list(Path(user.env["PIPENV_CA_CACHE_DIR"]).glob("*.json")))
 
 
-def test_logout_forgets_cached_tokens(user: User) -> None:
-    """Logout removes the cached token of what it logs out of, says which, and names the rest."""
+def test_logout_removes_the_cached_token_and_names_the_remaining_ones(user: User) -> None:
     other = user.sandbox.add_repository("apart", domain="logout-other")
     user.ca("login", "netrc", user.url)
     user.ca("token", other.url)
@@ -490,8 +481,7 @@ def test_logout_forgets_cached_tokens(user: User) -> None:
     assert user.ca("logout").stdout == "No login was found.\n"
 
 
-def test_logout_of_the_project(user: User) -> None:
-    """Without a tool, logout removes the cached tokens of the project's domains too."""
+def test_logout_without_a_tool_removes_the_projects_cached_token(user: User) -> None:
     write_pipfile(user.folder, source(user.sandbox.endpoint), "[packages]\n")
     user.ca("token")
     said = user.ca("logout").stdout
@@ -500,8 +490,7 @@ def test_logout_of_the_project(user: User) -> None:
 
 
 @pytest.mark.parametrize("is_edited", [False, True])
-def test_a_login_of_version_one(user: User, is_edited: bool) -> None:
-    """Logout after an upgrade takes out what 1.0 logged in, and removes its record."""
+def test_logout_undoes_a_login_made_by_version_one(user: User, is_edited: bool) -> None:
     before = "# mine\n[global]\nindex-url = https://mine.example/simple\n"
     written = before.replace("https://", f"https://aws:{user.token()}@").replace(
         "mine.example/", f"{user.url.removeprefix('https://')}"
@@ -536,8 +525,8 @@ def test_a_login_of_version_one(user: User, is_edited: bool) -> None:
 
 
 @pytest.mark.parametrize("tool", ["pip", "twine", "netrc"])
-def test_what_the_aws_cli_logged_in(user: User, tool: str) -> None:
-    """Logout takes out tokens that `aws codeartifact login` wrote, and what names no token stays."""
+def test_logout_removes_tokens_that_aws_codeartifact_login_wrote(user: User, tool: str) -> None:
+    """Entries without a token are kept."""
     page, host = f"{user.url.removeprefix('https://')}simple/", user.sandbox.endpoint.host
     texts = {
         "pip": (

@@ -31,7 +31,7 @@ _DOCUMENTS = {
     "pyproject.toml",
     "setup.py",
 }
-# Folders that work leaves, and files: the quickstart makes a lock (the corpus has some of its own).
+# Folders and files that work leaves behind; the quickstart makes a lock, and the corpus has locks.
 _JUNK = {"__pycache__", ".venv", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 _LEFT_BEHIND = (
     "codeartifact_pipenv/__pycache__/cli.cpython-311.pyc",
@@ -99,12 +99,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def built(sources: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both from the copy that is full of what work leaves."""
+    """Build both from the copy with the files that work leaves behind."""
     return build(sources[1], tmp_path_factory.mktemp("dist"))
 
 
-def test_the_wheel_holds_the_package_alone(built: Path) -> None:
-    """The wheel has every file of the package, the guides, the type marker and the licence."""
+def test_the_wheel_contains_only_the_package_and_its_licence(built: Path) -> None:
+    """It has every file of the package, the guides and the type marker."""
     [wheel] = built.glob("*.whl")
     info = f"codeartifact_pipenv-{__version__}.dist-info"
     own = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
@@ -118,10 +118,9 @@ def test_the_wheel_holds_the_package_alone(built: Path) -> None:
     assert sorted(names) == sorted(package | guides | {f"{info}/{name}" for name in own})
 
 
-def test_the_wheel_runs_without_being_installed(
+def test_uvx_runs_the_wheel_outside_of_a_checkout(
     built: Path, clean_base: dict[str, str], tmp_path: Path
 ) -> None:
-    """`uvx` runs the wheel by the package's name, with nothing of a checkout in reach."""
     [wheel] = built.glob("*.whl")
     (tmp_path / "Pipfile").write_text('[[source]]\nname = "x"\nurl = "http://example.com/"\n')
     uvx = Path(sys.executable).parent / "uvx"
@@ -138,8 +137,7 @@ def test_the_wheel_runs_without_being_installed(
         assert said in done.output
 
 
-def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_path: Path) -> None:
-    """`pipx run` does the same."""
+def test_pipx_run_runs_the_wheel(built: Path, clean_base: dict[str, str], tmp_path: Path) -> None:
     [wheel] = built.glob("*.whl")
     (tmp_path / "Pipfile").write_text('[[source]]\nname = "x"\nurl = "http://example.com/"\n')
     uvx = Path(sys.executable).parent / "uvx"
@@ -150,10 +148,9 @@ def test_the_wheel_runs_by_pipx(built: Path, clean_base: dict[str, str], tmp_pat
     assert done.status == 0
 
 
-def test_the_wheel_brings_the_guides(
+def test_the_wheel_contains_the_guides_for_assistants(
     built: Path, clean_base: dict[str, str], tmp_path: Path
 ) -> None:
-    """The guides are in the wheel, for assistants."""
     [wheel] = built.glob("*.whl")
     script = "from codeartifact_pipenv.assistant.guides import guide_files\n"
     script += "print(*[path.name for path in guide_files()])"
@@ -164,8 +161,7 @@ def test_the_wheel_brings_the_guides(
     assert done.stdout.split() == guides, done.output
 
 
-def test_the_sdist_holds_package_tests_and_examples(built: Path) -> None:
-    """The sdist has the package, the tests, the examples and the documents."""
+def test_the_sdist_contains_package_tests_examples_and_documents(built: Path) -> None:
     [sdist] = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         members = archive.getmembers()
@@ -175,8 +171,7 @@ def test_the_sdist_holds_package_tests_and_examples(built: Path) -> None:
     assert all(one.isfile() for one in members)
 
 
-def test_the_wheel_declares_what_it_is(built: Path) -> None:
-    """The wheel brings both commands, the backend and the pytest plugin, and says what it needs."""
+def test_the_wheel_declares_its_commands_plugins_and_requirements(built: Path) -> None:
     [wheel] = built.glob("*.whl")
     info = f"codeartifact_pipenv-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
@@ -200,8 +195,7 @@ def test_the_wheel_declares_what_it_is(built: Path) -> None:
     assert {*map(Requirement, needed)} == {*map(Requirement, declared)}
 
 
-def test_an_index_would_take_them(built: Path) -> None:
-    """Twine finds nothing to say of either, not even a warning."""
+def test_twine_check_passes_without_a_warning(built: Path) -> None:
     done = run(
         sys.executable,
         "-m",
@@ -218,10 +212,10 @@ def test_an_index_would_take_them(built: Path) -> None:
 @pytest.mark.parametrize(
     "epoch", [{}, {"SOURCE_DATE_EPOCH": "1700000000"}], ids=["as it is", "epoch"]
 )
-def test_builds_are_the_same(
+def test_builds_in_different_folders_are_identical(
     epoch: dict[str, str], sources: tuple[Path, Path], built: Path, tmp_path: Path
 ) -> None:
-    """Builds in other folders, of files of other times, are the same to the byte."""
+    """Times of files do not matter."""
     first = hashes(build(sources[0], tmp_path / "first", **epoch))
     second = hashes(build(sources[1], tmp_path / "second", **epoch) if epoch else built)
     assert len(first) == 2
@@ -232,8 +226,8 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
-def test_old_python_is_told_at_once(tmp_path: Path) -> None:
-    """On a Python older than 3.10 the build ends with a sentence, before anything is installed."""
+def test_build_on_an_old_python_fails_before_anything_is_installed(tmp_path: Path) -> None:
+    """The error names Python 3.10."""
     text = (_ROOT / "setup.py").read_text(encoding="utf-8")
     backend = f"import sys; sys.version_info = (3, 9, 25, 'final', 0); exec({text!r})"
     done = run(sys.executable, "-c", backend, env=dict(os.environ), cwd=tmp_path)

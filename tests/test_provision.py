@@ -1,4 +1,4 @@
-"""`provision`: from an empty account to a working index, again and again, and beside others."""
+"""`provision` from an empty account to a working index, repeated and concurrent."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ def account(
         yield Account(running, capsys)
 
 
-def test_from_an_empty_account_to_an_index(account: Account) -> None:
-    """Domain, store and repository are made, and what to do next is said; then nothing is left."""
+def test_provision_creates_domain_store_and_repository_in_an_empty_account(
+    account: Account,
+) -> None:
+    """It prints the next steps; a second run changes nothing."""
     status, said = account.provision(*ACME, "--yes", "--wait", "0")
     assert status == 0
     assert account.repositories() == WANTED
@@ -55,8 +57,7 @@ def test_from_an_empty_account_to_an_index(account: Account) -> None:
     assert "No changes needed." in said
 
 
-def test_nobody_to_ask(account: Account) -> None:
-    """Without a terminal and without --yes the plan is shown, and nothing is done."""
+def test_plan_is_only_shown_without_a_terminal_and_without_yes(account: Account) -> None:
     status, said = account.provision(*ACME)
     assert status == 2
     assert "+ create domain acme" in said
@@ -69,8 +70,9 @@ def test_nobody_to_ask(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("answer", "made"), [("y", True), ("", False)])
-def test_the_question(account: Account, answer: str, made: bool, tmp_path: Path) -> None:
-    """On a terminal it asks, and no answer is a no."""
+def test_provision_asks_on_a_terminal_and_defaults_to_no(
+    account: Account, answer: str, made: bool, tmp_path: Path
+) -> None:
     pexpect = pytest.importorskip("pexpect")
     environ = account.sandbox.environ() | {"AWS_REGION": "us-east-1"}
     running = pexpect.spawn(
@@ -85,10 +87,10 @@ def test_the_question(account: Account, answer: str, made: bool, tmp_path: Path)
     assert bool(account.writes()) == made
 
 
-def test_the_variables_of_hand_made_scripts(
+def test_variables_name_the_repository_and_region(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MY_DOMAIN, DOMAIN_OWNER and MY_REPO say what is meant, AWS_REGION or the profile where."""
+    """MY_DOMAIN, DOMAIN_OWNER and MY_REPO name it; the region comes from AWS_REGION or the profile."""
     for name, value in {"MY_DOMAIN": "acme", "DOMAIN_OWNER": OWNER, "MY_REPO": "team"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -103,8 +105,7 @@ def test_the_variables_of_hand_made_scripts(
     assert account.json("--dry-run", "--region", "eu-west-3")["region"] == "eu-west-3"
 
 
-def test_as_json(account: Account) -> None:
-    """Plan and result are one document."""
+def test_json_output_is_one_document_with_plan_and_result(account: Account) -> None:
     found = account.json(*ACME, "--yes", "--description", "Ours")
     assert [step["action"] for step in found["plan"]] == ["make", "make", "change", "make"]
     assert found["done"] == [step["step"] for step in found["plan"]]
@@ -125,7 +126,7 @@ def test_the_identity_is_printed_before_the_first_change(account: Account) -> No
     assert 0 < said.index(f"  as {account.sandbox.user.arn}\n") < said.index("done: ")
 
 
-def test_an_identity_that_aws_does_not_tell_is_printed_as_such(account: Account) -> None:
+def test_an_unknown_identity_is_printed_as_unknown(account: Account) -> None:
     assert account.provision(*ACME, "--yes")[0] == 0
     account.sandbox.deny("sts:GetCallerIdentity")
     owner = account.sandbox.endpoint.domain.owner
@@ -134,8 +135,9 @@ def test_an_identity_that_aws_does_not_tell_is_printed_as_such(account: Account)
     assert (status, "  as an identity that AWS does not tell\n" in said) == (0, True), said
 
 
-def test_what_is_there_is_extended(account: Account) -> None:
-    """Upstreams that are there stay, and stay first; a description is changed where one is asked."""
+def test_existing_upstreams_are_kept_first_and_description_is_changed_on_request(
+    account: Account,
+) -> None:
     account.aws.create_domain(domain="acme")
     account.make_repository("older")
     account.make_repository("team", "older", description="Before")
@@ -147,8 +149,7 @@ def test_what_is_there_is_extended(account: Account) -> None:
     assert found["description"] == "After"
 
 
-def test_another_store_is_noticed(account: Account) -> None:
-    """Where an upstream reaches public:pypi already, it is said how to keep to that one."""
+def test_provision_points_out_an_upstream_that_already_reaches_pypi(account: Account) -> None:
     account.aws.create_domain(domain="acme")
     account.make_repository("mirror", connection="public:pypi")
     account.make_repository("team", "mirror")
@@ -157,8 +158,7 @@ def test_another_store_is_noticed(account: Account) -> None:
     assert (found["plan"], found["notes"]) == ([], [])
 
 
-def test_a_domain_of_another_account(account: Account) -> None:
-    """Repositories are created in a domain of another account."""
+def test_repositories_are_created_in_a_domain_of_another_account(account: Account) -> None:
     theirs = client_of(account.sandbox, "codeartifact", account.sandbox.administrator(OTHER))
     theirs.create_domain(domain="acme")
     assert account.provision(*ACME, "--domain-owner", OTHER, "--yes")[0] == 0
@@ -167,8 +167,7 @@ def test_a_domain_of_another_account(account: Account) -> None:
     assert (found["domainOwner"], found["administratorAccount"]) == (OTHER, OWNER)
 
 
-def test_a_repository_that_is_connected_itself(account: Account) -> None:
-    """A repository with public:pypi of its own is as wanted, and no store is made."""
+def test_a_repository_connected_to_pypi_needs_no_store(account: Account) -> None:
     account.aws.create_domain(domain="acme")
     account.make_repository("team", connection="public:pypi")
     status, said = account.provision(*ACME)
@@ -216,10 +215,9 @@ def make_conflict(account: Account, case: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_reconciled(
+def test_a_conflict_is_explained_and_nothing_is_changed(
     account: Account, case: str, words: tuple[str, ...], said: str
 ) -> None:
-    """A conflict is said with its reason and a next step, and nothing at all is changed."""
     make_conflict(account, case)
     before = account.writes()
     status, output = account.provision(*ACME, *words, "--yes")
@@ -246,8 +244,9 @@ def test_what_cannot_be_reconciled(
         ("--wait", "-1"),
     ],
 )
-def test_words_that_cannot_be(account: Account, words: tuple[str, ...]) -> None:
-    """What cannot be asked for is said before AWS is asked to make anything."""
+def test_invalid_options_are_refused_before_any_change_in_aws(
+    account: Account, words: tuple[str, ...]
+) -> None:
     status, said = account.provision(*ACME, *words, "--yes")
     assert (status, account.writes()) == (2, [])
     assert "error: " in said
@@ -255,8 +254,7 @@ def test_words_that_cannot_be(account: Account, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.wide
-def test_a_missing_permission_is_named(account: Account) -> None:
-    """A refusal names the permission, and the next run goes on from there."""
+def test_a_missing_permission_is_named_and_the_next_run_continues(account: Account) -> None:
     account.sandbox.deny("codeartifact:AssociateExternalConnection")
     status, said = account.provision(*ACME, "--yes")
     assert status == 1
@@ -268,8 +266,7 @@ def test_a_missing_permission_is_named(account: Account) -> None:
     assert account.repositories() == WANTED
 
 
-def test_a_quota(account: Account) -> None:
-    """An eleventh domain is refused as what it is."""
+def test_a_domain_over_the_quota_is_reported_as_a_quota_error(account: Account) -> None:
     for number in range(9):
         account.aws.create_domain(domain=f"other-{number}")
     status, said = account.provision(*ACME, "--yes")
@@ -278,8 +275,9 @@ def test_a_quota(account: Account) -> None:
     assert "Service Quotas" in said
 
 
-def test_without_credentials(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without credentials it is said what to do, as for a token."""
+def test_missing_credentials_are_reported_without_mention_of_a_token(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -289,8 +287,9 @@ def test_without_credentials(account: Account, monkeypatch: pytest.MonkeyPatch) 
     assert "CODEARTIFACT_AUTH_TOKEN" not in said  # a token is of no use here
 
 
-def test_aws_is_not_reached(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a network it is said that AWS is not reached, also where the owner is named."""
+def test_an_unreachable_proxy_is_reported_when_the_owner_is_named(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     status, said = account.provision(*ACME, "--domain-owner", OWNER, "--yes")
@@ -298,7 +297,7 @@ def test_aws_is_not_reached(account: Account, monkeypatch: pytest.MonkeyPatch) -
     assert "[proxy-down]" in said
 
 
-# --- interrupted, and beside others -------------------------------------------------------
+# --- interrupted and concurrent ------------------------------------------------------------
 
 
 class _Killed(BaseException):
@@ -306,10 +305,9 @@ class _Killed(BaseException):
 
 
 @pytest.mark.wide
-def test_interrupted_anywhere(
+def test_the_next_run_finishes_after_an_interruption_at_any_call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ended before any of its calls, or in the middle, the next run finishes."""
     ask = Aws.call
     left = 0
 
@@ -360,7 +358,7 @@ def show_late(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
 
 @pytest.mark.wide
 def test_aws_shows_late_what_was_created(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits until all can be seen, or says that it gave up; the next run continues."""
+    """Provision waits until AWS shows all resources, or reports a timeout; the next run continues."""
     with monkeypatch.context() as late:
         show_late(late, looks=1_000)
         status, said = account.provision(*ACME, "--yes", "--wait", "0")
@@ -373,8 +371,7 @@ def test_aws_shows_late_what_was_created(account: Account, monkeypatch: pytest.M
 
 
 @pytest.mark.wide
-def test_two_at_once(account: Account, tmp_path: Path) -> None:
-    """Two runs at the same time both end well, with one result."""
+def test_two_runs_at_once_both_succeed_with_one_result(account: Account, tmp_path: Path) -> None:
     words = [PIPENV_CA, "provision", *ACME, "--yes", "--grant-read"]
     running = [
         subprocess.Popen(
@@ -400,7 +397,7 @@ def test_two_at_once(account: Account, tmp_path: Path) -> None:
 
 
 def test_others_are_let_in(account: Account) -> None:
-    """An account's users may get a token, read and publish; it is said what else they need."""
+    """An account's users may get a token, read and publish; the output lists what else they need."""
     status, said = account.provision(*ACME, "--yes", "--grant-publish", OTHER)
     assert status == 0
     assert "pipenv-ca provision policy publisher --domain acme" in said
@@ -415,8 +412,8 @@ def test_others_are_let_in(account: Account) -> None:
 
 
 @pytest.mark.wide
-def test_what_is_in_a_policy_stays(account: Account) -> None:
-    """Statements are added to a policy, principals to a statement, also beside one named as ours."""
+def test_existing_statements_of_a_policy_are_kept(account: Account) -> None:
+    """Statements are added to a policy and principals to a statement."""
     assert account.provision(*ACME, "--yes")[0] == 0
     document = json.dumps({"Version": "2012-10-17", "Statement": [THEIRS]})
     account.aws.put_repository_permissions_policy(
@@ -443,10 +440,9 @@ def test_what_is_in_a_policy_stays(account: Account) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("had_one", [True, False])
-def test_a_policy_that_changes_meanwhile(
+def test_a_policy_that_changes_during_the_run_is_not_overwritten(
     account: Account, monkeypatch: pytest.MonkeyPatch, had_one: bool
 ) -> None:
-    """A policy that somebody else sets between the look and the change is not overwritten."""
     words = ("--grant-read", "222222222222") if had_one else ()
     assert account.provision(*ACME, "--yes", *words)[0] == 0
     ask = Aws.call
@@ -472,8 +468,8 @@ def test_a_policy_that_changes_meanwhile(
 
 
 @pytest.mark.wide
-def test_tags_and_key_of_what_is_made(account: Account) -> None:
-    """Tags go to all three, and the key to the domain; the second run agrees with it."""
+def test_tags_go_to_all_resources_and_the_key_to_the_domain(account: Account) -> None:
+    """A second run has nothing to change."""
     arn = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"
     words = (*ACME, "--yes", "--kms-key", arn)
     assert account.provision(*words, "--tags", "team=acme", "cost=42")[0] == 0

@@ -24,7 +24,7 @@ COMMANDS = re.findall(r"^pipenv-ca provision (.+)$", _GUIDE, re.MULTILINE)
 def test_the_guide(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Folder
 ) -> None:
-    """Its commands work, in its order, and those that change something have nothing left to do."""
+    """The commands work in order; those that change something have nothing left to do when repeated."""
     monkeypatch.chdir(tmp_path)
     with Sandbox(upstream=False) as running:
         enter_account(running, monkeypatch)
@@ -44,7 +44,7 @@ def test_the_guide(
 
 
 def test_options_of_the_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option that the guide names is one that a help shows."""
+    """Every option in the guide appears in a help text."""
     from codeartifact_pipenv.provision import cli
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import SETTINGS, Settings

@@ -36,7 +36,7 @@ def account(
 
 
 def printed(account: Account, *words: str) -> Any:
-    """Return what the verb prints, which must be JSON and nothing else."""
+    """Return the output of the command, which must be plain JSON."""
     status, said = account.provision(*words)
     assert status == 0, said
     return json.loads(said)
@@ -46,8 +46,7 @@ def printed(account: Account, *words: str) -> Any:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_what_is_printed_for_each_role(account: Account, role: str) -> None:
-    """Each role's policy is the one in the expected file."""
+def test_each_roles_policy_equals_the_expected_file(account: Account, role: str) -> None:
     expected = json.loads((EXPECTED / f"{role}.json").read_text(encoding="utf-8"))
     assert printed(account, "policy", role, *ACME) == expected
 
@@ -73,11 +72,10 @@ def is_of(arn: str, pattern: str) -> bool:
 
 
 @pytest.mark.parametrize("statement", statements(), ids=lambda each: listed(each["Action"])[0])
-def test_statements_against_the_list_of_aws(statement: dict[str, Any]) -> None:
-    """Every action is one of AWS's, with resources and conditions that AWS has for it.
-
-    What can be limited to a resource is.
-    """
+def test_statements_use_only_actions_resources_and_conditions_that_aws_lists(
+    statement: dict[str, Any],
+) -> None:
+    """An action that can be limited to a resource is limited to one."""
     for action in listed(statement["Action"]):
         service, _, name = action.partition(":")
         data = get_action_data(service, name)
@@ -85,7 +83,7 @@ def test_statements_against_the_list_of_aws(statement: dict[str, Any]) -> None:
         forms = [each["resource_arn_format"] for each in data[service]]
         is_resource_policy = "Principal" in statement
         for arn in listed(statement["Resource"]):
-            # In a resource's own policy, * is that resource; else it is for what has none.
+            # In a resource policy, * is that resource; elsewhere it is for actions without one.
             fits = {*forms} == {"*"} if arn == "*" else any(is_of(arn, form) for form in forms)
             assert is_resource_policy or fits, (action, arn)
         keys = {key for each in data[service] for key in each["condition_keys"]}
@@ -94,8 +92,7 @@ def test_statements_against_the_list_of_aws(statement: dict[str, Any]) -> None:
 
 
 @pytest.mark.wide
-def test_a_maximum_duration(account: Account) -> None:
-    """A bound on the life of tokens is a condition on the bearer token."""
+def test_maximum_duration_is_a_condition_on_the_bearer_token(account: Account) -> None:
     found = printed(account, "policy", "ci", *ACME, "--maximum-duration", "900")
     bearer = found["Statement"][-1]
     assert bearer["Action"] == "sts:GetServiceBearerToken"
@@ -104,8 +101,7 @@ def test_a_maximum_duration(account: Account) -> None:
         assert account.provision("policy", "ci", *ACME, "--maximum-duration", wrong)[0] == 2
 
 
-def test_the_key_of_an_admin(account: Account) -> None:
-    """An admin who creates a domain with a KMS key may use it; only a key's ARN is accepted."""
+def test_an_admin_may_use_the_kms_key_which_must_be_an_arn(account: Account) -> None:
     found = printed(account, "policy", "admin", *ACME, "--kms-key", KEY)["Statement"]
     assert [each["Action"] for each in found if each["Resource"] == KEY] == [
         ["kms:CreateGrant", "kms:DescribeKey"]
@@ -124,9 +120,8 @@ def versions() -> list[tuple[str, bool]]:
     return sorted((each["VersionId"], each["IsDefaultVersion"]) for each in found)
 
 
-def test_a_policy_is_created(account: Account) -> None:
-    """It is created once, and it is said how to attach it; the second run changes nothing."""
-    assert account.provision(*CREATE)[0] == 2  # nobody to ask
+def test_a_policy_is_created_once_and_the_attach_command_is_printed(account: Account) -> None:
+    assert account.provision(*CREATE)[0] == 2  # without a terminal
     status, said = account.provision(*CREATE, "--yes")
     assert status == 0, said
     assert f"aws iam attach-role-policy --role-name ROLE --policy-arn {ARN}" in said
@@ -137,8 +132,8 @@ def test_a_policy_is_created(account: Account) -> None:
 
 
 @pytest.mark.wide
-def test_another_document_is_a_new_version(account: Account) -> None:
-    """The former document stays as a version, and becomes the default again when asked for."""
+def test_a_changed_policy_becomes_the_new_default_version(account: Account) -> None:
+    """The earlier version is kept and becomes the default again on request."""
     assert account.provision(*CREATE, "--yes")[0] == 0
     bounded = (*CREATE, "--maximum-duration", "900")
     status, said = account.provision(*bounded, "--yes")
@@ -150,8 +145,7 @@ def test_another_document_is_a_new_version(account: Account) -> None:
 
 
 @pytest.mark.wide
-def test_a_policy_with_five_versions(account: Account) -> None:
-    """With five versions it is said which one to delete, and nothing is changed."""
+def test_a_policy_with_five_versions_is_kept_and_one_to_delete_is_named(account: Account) -> None:
     for seconds in range(900, 905):
         words = (*CREATE, "--maximum-duration", str(seconds), "--yes")
         assert account.provision(*words)[0] == 0
@@ -163,8 +157,7 @@ def test_a_policy_with_five_versions(account: Account) -> None:
 
 
 @pytest.mark.wide
-def test_who_may_not_use_iam(account: Account) -> None:
-    """Somebody without permissions in IAM is told which one is missing, and what to do instead."""
+def test_a_missing_iam_permission_is_named_with_an_alternative(account: Account) -> None:
     account.sandbox.deny("iam:ListPolicyVersions")
     status, said = account.provision(*CREATE, "--yes")
     assert status == 1
@@ -176,8 +169,9 @@ def test_who_may_not_use_iam(account: Account) -> None:
     ("words", "said"),
     [(("--yes",), "Without --create"), (("--create", "no name"), "no name is not a name of")],
 )
-def test_words_that_are_refused(account: Account, words: tuple[str, ...], said: str) -> None:
-    """Options that make no sense are refused, and nothing is created."""
+def test_invalid_policy_options_are_refused_and_nothing_is_created(
+    account: Account, words: tuple[str, ...], said: str
+) -> None:
     status, output = account.provision("policy", "ci", *ACME, *words)
     assert (status, client("iam").list_policies(Scope="Local")["Policies"]) == (2, [])
     assert said in output
@@ -194,8 +188,9 @@ def test_words_that_are_refused(account: Account, words: tuple[str, ...], said: 
         ("acme/app:environment:live: one", "repo:acme/app:environment:live%3A one"),
     ],
 )
-def test_one_branch_is_trusted(account: Account, where: str, subject: str) -> None:
-    """The trust policy names exactly that branch or environment, and AWS as audience."""
+def test_trust_policy_names_exactly_one_branch_or_environment(
+    account: Account, where: str, subject: str
+) -> None:
     assert printed(account, "trust", "--github", where) == {
         "Version": "2012-10-17",
         "Statement": [
@@ -216,8 +211,7 @@ def test_one_branch_is_trusted(account: Account, where: str, subject: str) -> No
 
 @pytest.mark.wide
 @pytest.mark.parametrize("where", ["acme/app", "acme/app@*", "acme/*@main", "acme/app@v?"])
-def test_several_branches_only_on_request(account: Account, where: str) -> None:
-    """What would trust more than one branch is refused, unless that is asked for."""
+def test_trust_in_several_branches_requires_allow_wildcards(account: Account, where: str) -> None:
     status, said = account.provision("trust", "--github", where)
     assert status == 2
     assert "more than one branch" in said
@@ -229,13 +223,11 @@ def test_several_branches_only_on_request(account: Account, where: str) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("where", ["acme", "acme/app@", "acme/app@a b", "acme/app:branch:x", "@x"])
-def test_other_forms_are_refused(account: Account, where: str) -> None:
-    """Other forms are refused."""
+def test_trust_refuses_other_forms_of_a_github_repository(account: Account, where: str) -> None:
     assert account.provision("trust", "--github", where, "--account", OWNER)[0] == 2
 
 
-def test_trust_asks_nobody_when_the_account_is_named(account: Account) -> None:
-    """With --account AWS is not asked."""
+def test_trust_sends_no_request_when_the_account_is_named(account: Account) -> None:
     account.sandbox.deny("sts:GetCallerIdentity")
     before = len(account.sandbox.requests)
     trust = printed(account, "trust", "--github", "a/b@c", "--account", OWNER)

@@ -37,7 +37,7 @@ FIRST = "From a fresh checkout to a published package"
 def test_the_example(
     tool: str, clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Index, reserved name, package and application come from the README's commands alone."""
+    """The README's commands alone create the index, the reserved name, the package and the application."""
     checkout = tmp_path / "publish"
     shutil.copytree(_EXAMPLE, checkout, ignore=shutil.ignore_patterns(".venv", "*.lock", "dist"))
     with Sandbox(base=clean_base) as running:
@@ -63,7 +63,6 @@ def test_the_example(
     assert files_with("eyJ2ZXIi", [checkout]) == []
 
 
-def test_the_example_is_whole() -> None:
-    """The README's sections are there, each with commands."""
+def test_each_section_of_the_publish_example_has_commands() -> None:
     for title in (FIRST, "twine", "uv", "Install it"):
         assert list(commands(title))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 40
 _PROMPT = "next? "
-# What is typed, and what its last word must be after a tab.
+# The typed words, and the last word after a tab.
 LINES = [
     ("doct", "doctor"),  # ours
     ("requirem", "requirements"),  # pipenv's
@@ -25,19 +25,19 @@ LINES = [
     ("--ca-route as", "as-written"),
     ("--ca-profile work lint --sev", "--severity"),
     ("lock --dev-o", "--dev-only"),
-    ("lint half", "halfway.txt"),  # nothing of ours: a file
+    ("lint half", "halfway.txt"),  # a file
 ]
 
 
 @pytest.fixture
 def shell_env(clean_env: dict[str, str], project: Path) -> dict[str, str]:
-    """An environment in which the program is on PATH, and a folder with one file."""
+    """Return an environment with the program on PATH, in a folder with one file."""
     (project / "halfway.txt").touch()
     return clean_env | {"PATH": f"{SCRIPTS}:{clean_env['PATH']}", "TERM": "dumb", "PS1": _PROMPT}
 
 
 def script(shell: str, env: Mapping[str, str], folder: Path, program: str = PIPENV_CA) -> str:
-    """Return what a shell is to load."""
+    """Return the script that a shell loads."""
     done = run(program, env={**env, "_PIPENV_CA_COMPLETE": f"{shell}_source"}, cwd=folder)
     assert done.status == 0, done.stderr
     assert done.stderr == ""
@@ -53,7 +53,7 @@ def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> N
         shell.sendline(f"{start}; echo rea''dy")
         shell.expect("ready\r\n")
         for typed, wanted in LINES:
-            shell.expect_exact(_PROMPT)  # what is typed before may be lost
+            shell.expect_exact(_PROMPT)  # input typed before the prompt may be lost
             shell.send(f"pipenv-ca {typed}")
             shell.expect_exact(typed)
             shell.send("\t")
@@ -64,8 +64,9 @@ def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> N
 
 
 @pytest.mark.wide
-def test_bash(shell_env: dict[str, str], project: Path) -> None:
-    """Bash completes verbs, options, their values, pipenv's commands and options, and files."""
+def test_bash_completes_our_words_pipenvs_words_and_files(
+    shell_env: dict[str, str], project: Path
+) -> None:
     (project / "script").write_text(script("bash", shell_env, project))
     words = ["bash", "--norc", "--noprofile", "-i"]
     by_tab(words, "source ./script", shell_env, project)
@@ -73,8 +74,9 @@ def test_bash(shell_env: dict[str, str], project: Path) -> None:
 
 @pytest.mark.wide
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh on this machine")
-def test_zsh(shell_env: dict[str, str], project: Path) -> None:
-    """Zsh does."""
+def test_zsh_completes_our_words_pipenvs_words_and_files(
+    shell_env: dict[str, str], project: Path
+) -> None:
     (project / "script").write_text(script("zsh", shell_env, project))
     start = "autoload -U compinit; compinit -u -D; source ./script"
     by_tab(["zsh", "-f", "-i"], start, shell_env, project)
@@ -83,8 +85,9 @@ def test_zsh(shell_env: dict[str, str], project: Path) -> None:
 @pytest.mark.wide
 @pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish on this machine")
 @pytest.mark.parametrize(("typed", "wanted"), LINES)
-def test_fish(typed: str, wanted: str, shell_env: dict[str, str], project: Path) -> None:
-    """Fish does, and says what a word is for."""
+def test_fish_completes_our_words_pipenvs_words_and_files(
+    typed: str, wanted: str, shell_env: dict[str, str], project: Path
+) -> None:
     (project / "script").write_text(script("fish", shell_env, project))
     line = f"source script; complete -C 'pipenv-ca {typed}'"
     done = run("fish", "--no-config", "-c", line, env=shell_env, cwd=project)
@@ -95,16 +98,18 @@ def test_fish(typed: str, wanted: str, shell_env: dict[str, str], project: Path)
 @pytest.mark.wide
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="there is no PowerShell on this machine")
 @pytest.mark.parametrize(("typed", "wanted"), LINES)
-def test_powershell(typed: str, wanted: str, shell_env: dict[str, str], project: Path) -> None:
-    """PowerShell does, too."""
+def test_powershell_completes_our_words_pipenvs_words_and_files(
+    typed: str, wanted: str, shell_env: dict[str, str], project: Path
+) -> None:
     (project / "script.ps1").write_text(script("powershell", shell_env, project))
     line = f". ./script.ps1; (TabExpansion2 'pipenv-ca {typed}').CompletionMatches.CompletionText"
     done = run("pwsh", "-NoProfile", "-Command", line, env=shell_env, cwd=project)
     assert [word.removeprefix("./") for word in done.stdout.splitlines()] == [wanted], done.output
 
 
-def test_words(clean_env: dict[str, str], project: Path) -> None:
-    """What fits is told with what it is for, and pipenv is asked only once for its words."""
+def test_completion_describes_commands_and_asks_pipenv_only_once(
+    clean_env: dict[str, str], project: Path
+) -> None:
     lazy = project / "bin" / "pipenv"
     lazy.parent.mkdir()
     lazy.write_text("#!/bin/sh\necho asked >> asked\necho 'Commands:'\necho '  lock  Locks.'\n")
@@ -141,10 +146,10 @@ def test_words(clean_env: dict[str, str], project: Path) -> None:
         ("install ", set()),
     ],
 )
-def test_words_of_a_command(
+def test_completion_offers_the_words_that_a_command_accepts(
     typed: str, wanted: set[str], clean_env: dict[str, str], project: Path
 ) -> None:
-    """Where a command takes one of some words they are told, once; where any, none is."""
+    """A command that accepts any word gets no suggestions, and a given word is not offered again."""
     line = f"pipenv-ca {typed}"
     env = clean_env | {"_PIPENV_CA_COMPLETE": "bash_complete", "COMP_WORDS": line}
     done = run(PIPENV_CA, env=env, cwd=project)
@@ -160,29 +165,32 @@ def test_words_of_a_command(
         ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n"),
     ],
 )
-def test_an_empty_word(shell: str, words: str, clean_env: dict[str, str], project: Path) -> None:
-    """Behind a blank each shell gets the words that may follow, also after one with a blank in it."""
+def test_completion_after_a_blank_offers_the_next_words_in_each_shell(
+    shell: str, words: str, clean_env: dict[str, str], project: Path
+) -> None:
     env = clean_env | {"_PIPENV_CA_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
     done = run(PIPENV_CA, env=env, cwd=project)
     said = [line.partition("\t")[0] for line in done.stdout.splitlines()]
     assert said == ["pip", "twine", "netrc"], done.output
 
 
-def test_the_other_name(clean_env: dict[str, str], project: Path) -> None:
-    """The script is for the name by which the program is called."""
+def test_completion_script_uses_the_name_that_the_program_was_called_by(
+    clean_env: dict[str, str], project: Path
+) -> None:
     text = script("bash", clean_env, project, str(SCRIPTS / "codeartifact-pipenv"))
     assert text.endswith("-F _codeartifact_pipenv_completion codeartifact-pipenv\n")
 
 
-def test_unknown_shell(clean_env: dict[str, str], project: Path) -> None:
-    """Another shell is refused with a sentence."""
+def test_completion_for_an_unknown_shell_is_refused(
+    clean_env: dict[str, str], project: Path
+) -> None:
     done = run(PIPENV_CA, env=clean_env | {"_PIPENV_CA_COMPLETE": "tcsh_source"}, cwd=project)
     assert done.status == 2
     assert done.stderr.startswith("error: _PIPENV_CA_COMPLETE is 'tcsh_source', ")
 
 
-def test_helps_of_click() -> None:
-    """The help of pipenv before 2026.5, which click prints, is read too."""
+def test_help_that_click_prints_is_read() -> None:
+    """Pipenv before 2026.5 prints its help with click."""
     found = read_help(
         "Usage: pipenv [OPTIONS] COMMAND [ARGS]...\n\nOptions:\n  --where   Output project home.\n"
         "  --python TEXT    Specify which.\n  -d, --dev        Install both.\n\n"

@@ -46,10 +46,10 @@ def readme() -> str:
 
 
 class Reader:
-    """Somebody at acme, or a job of theirs, who does what a guide says.
+    """A developer at acme, or a job, that follows a guide.
 
     Attributes:
-        env: their environment, in which our package is not installed.
+        env: the environment, in which our package is not installed.
         folder: the project's folder.
     """
 
@@ -114,7 +114,7 @@ def reader(
 
 @pytest.fixture
 def locked(reader: Reader) -> Reader:
-    """Return the same in a project of theirs, locked and in git; later there are new versions."""
+    """Return a reader in a project that is locked and in git; newer versions are published later."""
     write_acme_project(reader.folder, reader.acme)
     (reader.home / ".gitconfig").write_text("[user]\nname = A\nemail = a@acme.example\n")
     install = with_ours("pipx install codeartifact-pipenv")
@@ -134,7 +134,7 @@ def publish_versions(reader: Reader) -> None:
 
 @pytest.mark.wide
 def test_integration(reader: Reader) -> None:
-    """From a project of public packages to private ones, by pipenv-ca and by plain pipenv."""
+    """The guide leads from public packages to private ones, with pipenv-ca and with plain pipenv."""
     write_pipfile(reader.folder, PYPI_SOURCE, '[packages]\nsix = "*"\n')
     publish_versions(reader)
     url = reader.acme.endpoint.simple_url.replace("https://", "https://aws:dead-token@")
@@ -152,7 +152,7 @@ def for_acme(text: str, url: str) -> str:
 
 @pytest.mark.wide
 def test_quick_start(reader: Reader) -> None:
-    """The README's quick start and the guide's daily commands work in a project that has neither."""
+    """The README's quick start and the guide's daily commands work in a new project."""
     write_pipfile(reader.folder, PYPI_SOURCE, '[packages]\nsix = "*"\n')
     reader.env["AWS_PROFILE"] = "acme-dev"
     _, daily = next(blocks(guide("usage.md")))
@@ -167,7 +167,7 @@ def test_quick_start(reader: Reader) -> None:
 @pytest.mark.wide
 @pytest.mark.shows_token("output")
 def test_tools_without_a_keyring(locked: Reader) -> None:
-    """Variables, a printed token and a login work as the guide writes them; logout takes all back."""
+    """Variables, a printed token and a login work as written in the guide; logout removes the token."""
     locked.env["AWS_PROFILE"] = "acme-dev"
     text = section(guide("tokens.md"), "Tools that cannot ask a keyring")
     url = locked.acme.endpoint.simple_url
@@ -183,8 +183,8 @@ def test_tools_without_a_keyring(locked: Reader) -> None:
 
 @pytest.mark.wide
 @pytest.mark.shows_token("files")  # as the guide says of plain pipenv
-def test_plain_pipenv(locked: Reader) -> None:
-    """What the guide says of plain pipenv: an update drops ``index=``, then nothing is found."""
+def test_update_by_plain_pipenv_drops_the_index_and_fix_restores_it(locked: Reader) -> None:
+    """Without ``index=`` the package is not found."""
     pipfile = locked.folder / "Pipfile"
     before = pipfile.read_text()
     locked.env["CODEARTIFACT_AUTH_TOKEN"] = locked.token()
@@ -200,7 +200,7 @@ def test_plain_pipenv(locked: Reader) -> None:
 
 @pytest.mark.wide
 def test_standards(locked: Reader) -> None:
-    """The standards' own commands work in a project."""
+    """The commands of the standards guide work in a project."""
     locked.env["AWS_PROFILE"] = "acme-dev"
     locked.follow(guide("python-standards.md"))
     assert locked.version("acme_invoices") == "1.1"
@@ -209,7 +209,7 @@ def test_standards(locked: Reader) -> None:
 
 @pytest.mark.wide
 def test_template(locked: Reader) -> None:
-    """The template's way of updating ends with both files in one commit."""
+    """The template's update commands put both files in one commit."""
     locked.follow(guide("project-template.md"))
     assert locked.version("acme_invoices") == "2.0"
     changed = locked.bash("git show --format=%s --name-only").stdout.split("\n")
@@ -228,7 +228,7 @@ def job(locked: Reader) -> Reader:
 
 @pytest.mark.wide
 def test_ci(job: Reader) -> None:
-    """A job installs what is locked with a role that may do nothing else, and changes nothing."""
+    """A job with the CI role installs the locked packages and changes nothing."""
     text = guide("ci.md")
     job.follow(*(section(text, title) for title in ("pipenv", "Caches")))
     job.bash("rm -r .venv")
@@ -241,7 +241,7 @@ def test_ci(job: Reader) -> None:
 
 @pytest.mark.wide
 def test_uv(job: Reader) -> None:
-    """Uv and uvx, and what starts uvx by a configuration, get private packages by keyring."""
+    """Uv and uvx get private packages by keyring, also when a configuration starts uvx."""
     text = guide("ci.md")
     job.move("uv")
     job.follow(section(text, "uv"))
@@ -261,7 +261,7 @@ def test_uv(job: Reader) -> None:
 @pytest.mark.wide
 @pytest.mark.parametrize("tool", ["uv", "poetry"])
 def test_leaving(tool: str, job: Reader, clients: Clients) -> None:
-    """A team that leaves pipenv has both sources in uv or poetry, with the token by keyring."""
+    """A project that moves to uv or poetry keeps both sources and gets the token from keyring."""
     beside = [OURS] if tool == "poetry" else []
     job.env["PATH"] += os.pathsep + str(clients(tool, *beside).bin)
     job.env["POETRY_VIRTUALENVS_IN_PROJECT"] = "true"

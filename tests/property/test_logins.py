@@ -83,7 +83,7 @@ CASES: dict[str, tuple[Tool, list[LoginEntry]]] = {
     "pip, keyring": (TOOLS["pip"], [LoginEntry("codeartifact", TEAM, None, "import")]),
     "twine": (TOOLS["twine"], ENTRIES),
 }
-# What each login may change, by section.
+# The options that each login may change, by section.
 OURS: dict[str, dict[str, set[str]]] = {
     "pip": {"global": {"index-url", "index_url", "extra-index-url"}},
     "pip, keyring": {"global": {"index-url", "index_url", "keyring-provider"}},
@@ -104,15 +104,16 @@ def others(text: str, tool: str) -> dict[str, dict[str, str]]:
 
 
 def kept(text: str) -> list[str]:
-    """Return the comments that are lines of their own."""
+    """Return the lines that are comments."""
     return [line for line in text.splitlines() if line[:1] in {"#", ";"}]
 
 
 @pytest.mark.parametrize("name", CASES)
 @settings(max_examples=40)
 @given(text=ini_texts)
-def test_login_and_removal_keep_all_else(name: str, text: str) -> None:
-    """A login, and what takes it out again, leave every other option, comment and section."""
+def test_login_and_removal_keep_every_other_option_comment_and_section(
+    name: str, text: str
+) -> None:
     tool, entries = CASES[name]
     after = tool.add(PATH, text, entries)
     removal = tool.remove(PATH, after, False)
@@ -127,8 +128,7 @@ def test_login_and_removal_keep_all_else(name: str, text: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 @settings(max_examples=40)
 @given(text=ini_texts)
-def test_login_twice(name: str, text: str) -> None:
-    """A second login of the same repositories changes nothing but the token."""
+def test_a_repeated_login_has_the_same_result(name: str, text: str) -> None:
     tool, entries = CASES[name]
     once = tool.add(PATH, text, entries)
     start = tool.remove(PATH, once, False).text if tool.is_single else once
@@ -176,8 +176,7 @@ netrc_texts = st.builds(
 
 
 @given(netrc_texts)
-def test_netrc(text: str) -> None:
-    """A login is what readers find for its host; every other entry and macro stays."""
+def test_netrc_login_is_read_for_its_host_and_other_entries_stay(text: str) -> None:
     tool = TOOLS["netrc"]
     try:
         after = tool.add(PATH, text, [LoginEntry(HOST, TEAM, TOKENS[TEAM])])
@@ -192,8 +191,7 @@ def test_netrc(text: str) -> None:
 
 
 @given(st.text())
-def test_never_another_error(text: str) -> None:
-    """Whatever a file says, an edit is made or refused in one sentence."""
+def test_any_file_is_edited_or_refused_with_one_sentence(text: str) -> None:
     for tool, entries in [*CASES.values(), (TOOLS["netrc"], [LoginEntry(HOST, TEAM, "x")])]:
         refused = None
         try:
@@ -205,8 +203,7 @@ def test_never_another_error(text: str) -> None:
 
 
 @given(st.binary())
-def test_bytes_come_back(data: bytes) -> None:
-    """What is read as text is written as the same bytes, marks and line ends too."""
+def test_text_that_is_read_is_written_back_as_the_same_bytes(data: bytes) -> None:
     file = ConfigFile(PATH, data)
     try:
         text = file.text
@@ -215,16 +212,14 @@ def test_bytes_come_back(data: bytes) -> None:
     assert file.with_text(text) == file
 
 
-def test_refused_tokens() -> None:
-    """An entry never leads a token to an address that is not CodeArtifact's."""
+def test_a_token_is_not_written_for_a_host_outside_of_codeartifact() -> None:
     with pytest.raises(ValueError, match="CodeArtifact alone"):
         TOOLS["pip"].add(PATH, "", [LoginEntry("x", "https://evil.example/", "secret")])
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/pypi/x/", TEAM.replace("amazonaws", "evil")])
 @pytest.mark.parametrize("tool", TOOLS)
-def test_other_hosts_stay(tool: str, url: str) -> None:
-    """What only looks like CodeArtifact is not taken out."""
+def test_removal_keeps_entries_that_only_look_like_codeartifact(tool: str, url: str) -> None:
     host = url.split("/")[2]
     texts = {
         "pip": f"[global]\nindex-url = https://aws:x@{url.removeprefix('https://')}simple/\n",

@@ -93,8 +93,8 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     return [command, *(word for part in drawn for word in part)]
 
 
-def told(command: str, words: list[str]) -> dict[str, list[Any]] | None:
-    """Return what pip's parser takes from words; None where it rejects them."""
+def values_by_pip(command: str, words: list[str]) -> dict[str, list[Any]] | None:
+    """Return the values that pip's parser reads from words, or None if it rejects them."""
     parser = PARSERS[command]
     forget(parser)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
@@ -122,10 +122,9 @@ def forget(parser: Any) -> None:
 @pytest.mark.wide  # it takes ten seconds
 @settings(max_examples=1500, suppress_health_check=[HealthCheck.filter_too_much])
 @given(command_lines())
-def test_every_spelling_that_pip_takes_is_seen(words: list[str]) -> None:
-    """What pip's own parser takes from words is among what is read from them, with its value."""
+def test_every_spelling_of_an_option_that_pip_accepts_is_recognized(words: list[str]) -> None:
     command, *arguments = words
-    found = told(command, arguments)
+    found = values_by_pip(command, arguments)
     assume(found is not None)
     seen: dict[str, list[str]] = {}
     for one in in_pip_words(words):
@@ -145,8 +144,7 @@ OTHER = [
 
 
 @given(st.lists(st.sampled_from(OTHER)))
-def test_other_options_are_left_alone(words: list[str]) -> None:
-    """Options that have nothing to do with it are not taken for these settings."""
+def test_unrelated_options_are_not_taken_for_index_settings(words: list[str]) -> None:
     assert in_pip_words(["install", *words]) == []
 
 
@@ -165,8 +163,9 @@ keys = st.sampled_from([*KEYS, "timeout", "cert", "index", "find"]).flatmap(spel
 
 
 @given(st.dictionaries(st.tuples(st.sampled_from(["PIP_", "pip_", "Pip_"]), keys), st.just("x")))
-def test_variables_are_read_as_by_pip(given_names: dict[tuple[str, str], str]) -> None:
-    """A variable is one of these settings where pip takes it for that."""
+def test_environment_variables_are_read_as_pip_reads_them(
+    given_names: dict[tuple[str, str], str],
+) -> None:
     environ = {prefix + key: value for (prefix, key), value in given_names.items()}
     with mock.patch.dict(os.environ, environ, clear=True):
         configuration = Configuration(isolated=False)
@@ -189,8 +188,9 @@ def test_variables_are_read_as_by_pip(given_names: dict[tuple[str, str], str]) -
         unique_by=lambda line: (line[0], line[1].lower()),
     )
 )
-def test_files_are_read_as_by_pip(lines: list[tuple[str, str, str]], tmp_path: Path) -> None:
-    """What a configuration file says for a command is what pip's own parser makes of it."""
+def test_configuration_files_are_read_as_pip_reads_them(
+    lines: list[tuple[str, str, str]], tmp_path: Path
+) -> None:
     path = tmp_path / "pip.conf"
     sections: dict[str, list[str]] = {}
     for section, key, value in lines:
@@ -227,8 +227,7 @@ ENVIRON = {"OPTS": "--find-links DIR"}
 
 
 @given(texts)
-def test_lines_are_joined_as_by_pip(text: str) -> None:
-    """Lines are continued, and comments left out, as pip does it."""
+def test_lines_are_joined_and_comments_removed_as_pip_does(text: str) -> None:
     with mock.patch.dict(os.environ, {}, clear=True):
         wanted = list(req_file.preprocess(text))
     assert [(line.number, line.text) for line in logical_lines(text)] == wanted
@@ -261,8 +260,8 @@ def meaning(lines: list[Any]) -> list[Any]:
 @given(text=texts)
 @example(text="-i own '--hash=sha256:0${NONE}'")
 @example(text="-i own --pre --find='a b'")
-def test_files_are_read_as_pip_reads_them(text: str, tmp_path: Path) -> None:
-    """A line by which pip would look elsewhere is refused, and a copy means the same without it."""
+def test_requirements_files_are_read_as_pip_reads_them(text: str, tmp_path: Path) -> None:
+    """A line that adds an index is refused; a copy means the same without it."""
     path = tmp_path / "r.txt"
     path.write_text(text, encoding="utf-8")
     lines = parsed(path)
@@ -291,8 +290,7 @@ def test_files_are_read_as_pip_reads_them(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "latin-1", "utf-7"]
 )
-def test_encodings(encoding: str, tmp_path: Path) -> None:
-    """A file's encoding is found as pip finds it; a copy says the same in UTF-8."""
+def test_encoding_is_detected_as_by_pip_and_the_copy_is_utf8(encoding: str, tmp_path: Path) -> None:
     text = f"# coding: {encoding}\n-i own\nsix # \u00e9\n"
     data = text.encode(encoding)
     bom = {"utf-16-be": b"\xfe\xff"}.get(encoding, b"")

@@ -31,10 +31,10 @@ def pairs(tags: Any = (), **_: Any) -> dict[str, Any]:
 
 
 class Model(Aws):
-    """AWS as far as provisioning knows it; dies after so many calls.
+    """The part of AWS that provisioning uses; it fails after a number of calls.
 
     Attributes:
-        about_domain: key and policy; None for no domain.
+        about_domain: key and policy, or None without a domain.
         repositories: by name, each with its upstreams, connections, description and policy.
     """
 
@@ -226,8 +226,10 @@ def serves(model: Model) -> bool:
 
 
 @given(models(), WANTED)
-def test_every_state_leads_to_what_is_wanted(model: Model, wanted: WantedIndex) -> None:
-    """A plan changes nothing; carried out once, all is as wanted, and all that was there still is."""
+def test_provision_reaches_the_wanted_state_from_every_state(
+    model: Model, wanted: WantedIndex
+) -> None:
+    """The plan alone changes nothing, and existing resources are kept."""
     _, former_repositories = model.state
     steps = planned(model, wanted)
     assert model.written == []
@@ -254,8 +256,9 @@ def test_every_state_leads_to_what_is_wanted(model: Model, wanted: WantedIndex) 
 
 
 @given(models(), WANTED)
-def test_the_end_does_not_depend_on_interruptions(model: Model, wanted: WantedIndex) -> None:
-    """Killed before any call, and run again, it ends where an undisturbed run ends."""
+def test_an_interrupted_run_that_is_repeated_ends_as_an_undisturbed_one(
+    model: Model, wanted: WantedIndex
+) -> None:
     planned(model, wanted)
     calm = Model(*model.state)
     provision(calm, wanted)

@@ -1,4 +1,4 @@
-"""Clients in environments of their own, and what holds for each that asks keyring."""
+"""Clients in separate environments, and checks for each that asks keyring."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def installed(folder: Path, name: str) -> str:
 
 
 def make_program(folder: Path, name: str) -> Path:
-    """Make a wheel with a program of its own name, which prints that orbs are well."""
+    """Make a wheel with a program of the same name, which prints that orbs are well."""
     module = name.replace("-", "_")
     modules = {
         f"{module}.py": 'def main():\n    print("orbs are well")\n',
@@ -266,7 +266,7 @@ socket.create_connection = _through_the_proxy
 def client_environment(
     sandbox: Sandbox, base: Mapping[str, str], token_cache: Path
 ) -> dict[str, str]:
-    """Return an environment for clients: nobody's settings, caches below home, no keyring of ours.
+    """Return an environment for clients: no user settings, caches below home, and not our keyring.
 
     What is public comes through the sandbox as well.
     """

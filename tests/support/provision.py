@@ -1,4 +1,4 @@
-"""What the tests of provisioning use: an empty account, and the verb in this very process."""
+"""Support for the tests of provisioning: an empty account, and the command in this process."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Account:
         return {each["name"]: self.repository(each["name"]) for each in found}
 
     def statements(self, repository: str | None = "team") -> list[Any]:
-        """Return the statements of a repository's policy; None for the domain's."""
+        """Return the statements of a repository's policy, or of the domain's for None."""
         if repository is None:
             answer = self.aws.get_domain_permissions_policy(domain="acme")
         else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """Two projects in work, and one beside it whose name starts the same."""
+    """Return a folder with two projects; a folder next to it has a name that starts the same."""
     for name in ("work/one", "work/two", "work-not"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "Pipfile").write_text("")
@@ -32,8 +32,10 @@ def refused(roots: Roots, path: str, of_client: list[str] | None = None) -> bool
     return False
 
 
-def test_working_directory(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default only the folder that the server was started in may be read."""
+def test_only_the_working_directory_may_be_read_by_default(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root directory does not count as one."""
     monkeypatch.chdir(work)
     assert Roots([]).project("one", None) == str(work / "one")
     assert Roots([]).project("one/Pipfile", None) == str(work / "one")
@@ -43,8 +45,7 @@ def test_working_directory(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(Roots([]), str(work / "one"))
 
 
-def test_named_and_declared(work: Path) -> None:
-    """A project must be within the client's roots and within those of the command line."""
+def test_a_project_must_be_in_the_roots_of_client_and_command_line(work: Path) -> None:
     one, two = (work / "one").as_uri(), (work / "two").as_uri()
     assert not refused(Roots([]), str(work / "one"), [one])
     assert refused(Roots([]), str(work / "two"), [one])
@@ -58,8 +59,7 @@ def test_named_and_declared(work: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["Pipfile", "Pipfile.lock", "pylock.toml", "pyproject.toml", ".env"]
 )
-def test_links(name: str, work: Path) -> None:
-    """Links to files or folders outside are refused."""
+def test_links_to_files_or_folders_outside_are_refused(name: str, work: Path) -> None:
     place = work / "one" / name
     place.unlink(missing_ok=True)
     (work.parent / "elsewhere").touch()
@@ -69,8 +69,7 @@ def test_links(name: str, work: Path) -> None:
     assert refused(Roots([str(work)]), "link")
 
 
-def test_pipfile_that_dotenv_names(work: Path) -> None:
-    """A project's .env cannot lead to a Pipfile elsewhere."""
+def test_dotenv_cannot_name_a_pipfile_outside_of_the_roots(work: Path) -> None:
     outside = work.parent / "outside"
     outside.mkdir()
     (outside / "Pipfile").touch()
@@ -79,8 +78,8 @@ def test_pipfile_that_dotenv_names(work: Path) -> None:
         assert refused(Roots([str(work)]), str(work / "one")) is forbidden
 
 
-def test_no_project(work: Path) -> None:
-    """A folder without a Pipfile is not a project, even if a parent folder has one."""
+def test_a_folder_without_a_pipfile_is_not_a_project(work: Path) -> None:
+    """A Pipfile in its parent folder does not count."""
     (work / "Pipfile").touch()
     (work / "empty").mkdir()
     with pytest.raises(ConfigurationError, match=r"A Pipfile was not found in empty\."):

@@ -1,4 +1,4 @@
-"""What differs on macOS and Windows, simulated where this machine is another one."""
+"""Differences of macOS and Windows, simulated on other systems."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def macos(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_pip_of_macos(
+def test_login_on_macos_writes_where_the_newest_pip_looks(
     folders: list[str], has_xdg: bool, written: str, others: list[str], tmp_path: Path
 ) -> None:
-    """A login goes where the newest pip looks, and is found wherever any pip looks."""
+    """A login is found in each place where any pip looks."""
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "not read")}
@@ -79,8 +79,10 @@ def test_pip_of_macos(
     assert files[len(shared) : -1] == own
 
 
-def test_one_loopback_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On macOS, where 127.0.0.1 is the only loopback address, URLs are those of the last run, too."""
+def test_urls_stay_the_same_with_a_single_loopback_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On macOS 127.0.0.1 is the only loopback address."""
 
     def bind(self: Any, address: tuple[str, int]) -> None:
         if address[0] != "127.0.0.1":
@@ -116,7 +118,7 @@ def project(folder: Path, packages: str = "", dotenv: str = "") -> Project:
 
 @pytest.mark.usefixtures("windows")
 def test_token_variable_in_any_case(tmp_path: Path) -> None:
-    """On Windows the token is put into the variable by the name that the environment has."""
+    """On Windows the token is stored under the variable name that the environment already has."""
     found = project(tmp_path)
     assert list(found.assign_variables(found.sources())) == ["CODEARTIFACT_AUTH_TOKEN"]
 
@@ -164,16 +166,18 @@ def test_pylock_in_any_case(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize("name", ["pipenv.bat", "PIPENV.CMD"])
-def test_batch_file(name: str, tmp_path: Path) -> None:
-    """A batch file is not run as pipenv: cmd would take `requests>=2` for a redirection."""
+def test_a_batch_file_is_not_run_as_pipenv(name: str, tmp_path: Path) -> None:
+    """Windows would treat `requests>=2` as a redirection."""
     (tmp_path / name).touch()
     with pytest.raises(ConfigurationError, match="batch file"):
         find_pipenv(Settings({"pipenv": str(tmp_path / name)}, {}))
 
 
 @pytest.mark.parametrize("own", ["pipenv-ca", "codeartifact-pipenv.exe"])
-def test_ourselves_as_pipenv(own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This program is not run as pipenv, though its scripts on Windows end in .exe."""
+def test_this_program_is_not_run_as_pipenv(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows its scripts end in .exe."""
     (tmp_path / own).touch()
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "pipenv-ca")])
     with pytest.raises(ConfigurationError, match="this program itself"):
@@ -181,8 +185,8 @@ def test_ourselves_as_pipenv(own: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("folders", ["lib/python3.12/site-packages", "lib/site-packages"])
-def test_version_of_another_pipenv(folders: str, tmp_path: Path) -> None:
-    """The version of another pipenv is read from its files, also as Windows lays them out."""
+def test_the_version_of_another_pipenv_is_read_from_its_files(folders: str, tmp_path: Path) -> None:
+    """This includes the layout of Windows."""
     module = tmp_path / folders / "pipenv"
     module.mkdir(parents=True)
     (module / "__version__.py").write_text('__version__ = "2030.1"\n')
@@ -193,13 +197,13 @@ def test_version_of_another_pipenv(folders: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "wanted"), [([], "_netrc"), (["_netrc"], "_netrc"), ([".netrc", "_netrc"], ".netrc")]
 )
-def test_netrc_of_windows(
+def test_login_on_windows_writes_the_netrc_that_pip_reads(
     there: list[str], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A login goes into the netrc file that pip and requests read."""
+    """The login is written to the netrc file that pip and requests read."""
     for name in there:
         (tmp_path / name).touch()
-    monkeypatch.setenv("HOME", str(tmp_path))  # (for expanduser, where it is USERPROFILE there)
+    monkeypatch.setenv("HOME", str(tmp_path))  # for expanduser, which reads USERPROFILE on Windows
     assert config_path("netrc", {}) == str(tmp_path / wanted)
 
 
@@ -210,7 +214,7 @@ def test_uv_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / variable / "uv" / "uv.toml"
         file.parent.mkdir(parents=True)
         text = f'[[index]]\nname = "{variable}"\nurl = "https://other.example/simple"\n'
-        file.write_text(text, encoding="utf-8-sig")  # (as PowerShell 5 writes it, and uv reads it)
+        file.write_text(text, encoding="utf-8-sig")  # as PowerShell 5 writes it
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.chdir(tmp_path)
     names = {index.source.name for index in show_environment._indexes_here()}
@@ -227,17 +231,17 @@ def test_pip_ini_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("windows")
-def test_drive_in_either_case() -> None:
+def test_environment_is_the_same_for_a_drive_in_either_case() -> None:
     """The environment of a project is the same whether a drive is written c: or C:."""
     first, second = (environment_name(f"{drive}:/projects/app/Pipfile", {}) for drive in "cC")
     assert first == second
 
 
 @pytest.mark.parametrize(("fails", "wanted"), [(2, b"new"), (99, b"old")])
-def test_file_that_is_held_open(
+def test_a_file_open_in_another_program_is_replaced_once_it_is_closed(
     fails: int, wanted: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Windows a file that another program has open is replaced as soon as that lets go of it."""
+    """On Windows a file that another program has open is replaced as soon as it is closed."""
     path = tmp_path / "Pipfile"
     path.write_bytes(b"old")
     tries = iter([True] * fails)
@@ -270,8 +274,7 @@ def test_exit_status_of_windows(status: int, wanted: int) -> None:
     "text",
     ["# note\n\n", "# note\n", "", '[packages]\na = "*"\n\n', "[pipenv]\n\n# a\n[packages]\n"],
 )
-def test_new_source_in_a_file_of_windows(text: str, first: bool) -> None:
-    """A source is added to a Pipfile with the line ends of Windows as to any other."""
+def test_a_source_is_added_to_a_pipfile_with_windows_line_ends(text: str, first: bool) -> None:
 
     def done(text: str) -> str:
         edit = TomlEdit(text)

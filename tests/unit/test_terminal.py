@@ -19,23 +19,20 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("width", [200, 40, 12, 2, None])
-def test_wrap(text: str, width: int | None) -> None:
-    """No line is wider than asked for, and nothing but blanks is lost."""
+def test_wrapped_lines_fit_the_width_and_lose_only_blanks(text: str, width: int | None) -> None:
     lines = wrap(text, width)
     assert width is None or max(map(cells, lines)) <= width
     assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", text)
 
 
 @pytest.mark.parametrize("width", [30, 40, 50])
-def test_code_is_unbroken(width: int) -> None:
-    """Code in backquotes that fits stands on one line."""
+def test_code_in_backquotes_stays_on_one_line_if_it_fits(width: int) -> None:
     lines = wrap(TEXTS[0], width)
     assert any("`pipx install keyring`" in line for line in lines), lines
 
 
 @pytest.mark.parametrize("width", [80, 20, 10])
-def test_table(width: int) -> None:
-    """A table is folded until it fits; nothing is lost."""
+def test_a_table_is_folded_to_the_width_without_losing_text(width: int) -> None:
     rows = [["Package", "Newest"], ["日本日本日本", "1"], ["acme-invoices", "2024.10.1"]]
     lines = list(table(rows, width))
     assert max(map(cells, lines)) <= width
