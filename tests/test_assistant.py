@@ -155,6 +155,7 @@ def test_a_project_outside_of_the_clients_roots_is_refused(
     assert found.data["project"] == str(inside)
 
 
+@pytest.mark.wide
 def test_refusals_do_not_repeat_secrets_of_the_request(assistant: Assistant) -> None:
     answers = assistant.call(
         ("diagnose", {"project": f"https://aws:{TOKEN}@h/"}),
@@ -165,6 +166,7 @@ def test_refusals_do_not_repeat_secrets_of_the_request(assistant: Assistant) -> 
         assert TOKEN.partition(".")[0] not in answer.text
 
 
+@pytest.mark.wide
 def test_an_error_in_doctor_does_not_affect_the_lint_report(assistant: Assistant) -> None:
     write_pipfile(assistant.folder, PYPI_SOURCE)
     [found] = assistant.call(("diagnose", {"packages": ["--help"]}))
@@ -233,6 +235,7 @@ def test_help_works_without_the_extra(clean_env: dict[str, str], project: Path) 
     assert "--root DIR" in done.stdout
 
 
+@pytest.mark.wide
 def test_the_guide(assistant: Assistant) -> None:
     """The registration in the guide starts a server with read-only tools and all guides."""
     block = re.search(r"```json\n(.*?)```", _GUIDE, re.DOTALL)

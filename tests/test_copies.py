@@ -198,6 +198,7 @@ def test_signal_during_a_command_leaves_the_files_unchanged(
     team.check_untouched(before)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=str)
 def test_signal_before_pipenv_ends_the_command_and_leaves_nothing(
     number: int, team: Team, tmp_path: Path
@@ -464,6 +465,7 @@ def test_copies_without_locks_are_removed_after_a_day(no_locks: Team, tmp_path: 
 # -- two at once ----------------------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("second", ["lock", "sync", "pip"])
 def test_second_command_waits_and_sees_the_files_of_the_user(
     second: str, team: Team, tmp_path: Path
@@ -516,6 +518,7 @@ def test_two_locks_at_once_both_succeed(team: Team) -> None:
     team.check_lock()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("command", ["run", "shell"])
 def test_program_with_the_token_does_not_lock_the_project(
     command: str, team: Team, tmp_path: Path
@@ -665,6 +668,7 @@ def test_comment_during_a_lock_gives_no_warning(team: Team, tmp_path: Path) -> N
     assert team.pipfile.read_text() == team.text.replace("# private", "# secret")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("way", ["fails", "is killed"])
 def test_edit_during_a_failed_command_is_kept(way: str, team: Team, tmp_path: Path) -> None:
     team.write_lock()
@@ -695,6 +699,7 @@ def test_install_adds_its_package_to_an_edited_pipfile(team: Team, tmp_path: Pat
     assert "Pipfile has changed while this ran" in done.stderr
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("there", "said"),
     [
@@ -717,6 +722,7 @@ def test_entry_edited_by_the_user_is_kept_with_a_warning(
     assert "in [packages]" in done.stderr
 
 
+@pytest.mark.wide
 def test_removed_pipfile_stays_removed_with_a_warning(team: Team, tmp_path: Path) -> None:
     team.write_lock()
     team.use(StandIn(tmp_path / "bin", f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n"))

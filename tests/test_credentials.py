@@ -231,7 +231,10 @@ WAYS = {
         config="[default]\ns3 =\n  foo\n",
     ),
     "profile missing": Way(
-        "unknown-profile", ("AWS profile dev was not found",), ("AWS_PROFILE",), {"AWS_PROFILE": "dev"}
+        "unknown-profile",
+        ("AWS profile dev was not found",),
+        ("AWS_PROFILE",),
+        {"AWS_PROFILE": "dev"},
     ),
     "profile without a name": Way(
         "unknown-profile",
@@ -856,6 +859,7 @@ def test_a_hanging_credential_process_is_killed_and_named(
         os.kill(int((alone / "pid").read_text()), 0)
 
 
+@pytest.mark.wide
 def test_a_broken_role_cache_is_ignored(
     alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -952,5 +956,5 @@ def test_error_names_the_profile_variable_that_botocore_uses(
     monkeypatch.setenv("AWS_PROFILE", "second")
     monkeypatch.setenv("AWS_DEFAULT_PROFILE", "first")
     error = failure()
-    assert "named first" in error.sentence
+    assert "profile first" in error.sentence
     assert "AWS_DEFAULT_PROFILE" in error.hint

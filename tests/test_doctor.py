@@ -162,6 +162,7 @@ def test_levels_have_the_colours_of_messages(
     assert terminal.screen == plain.stdout
 
 
+@pytest.mark.wide
 def test_json_is_the_only_output(healthy: Path, sandbox_env: dict[str, str]) -> None:
     done = doctor(sandbox_env, healthy, "--json")
     assert done.stderr == ""

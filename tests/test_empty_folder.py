@@ -218,6 +218,7 @@ def test_login_does_not_stop_commands_without_a_new_pipfile(folder: Folder) -> N
         assert "would copy" not in done.stderr
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", ["lock", "install", "install six", "update"])
 def test_pipfile_without_a_source_is_refused_with_a_login(words: str, folder: Folder) -> None:
     (folder.path / "Pipfile").write_text('[packages]\norb-common = "*"\n')
@@ -317,6 +318,7 @@ def test_second_first_command_waits_and_keeps_the_project(folder: Folder, tmp_pa
     assert folder.names == {"Pipfile"}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("way", ["pipenv alone", "a new project"])
 def test_failed_first_command_keeps_a_pipfile_of_the_user(
     way: str, folder: Folder, tmp_path: Path

@@ -302,6 +302,7 @@ def test_names_of_a_project_are_never_run_by_a_shell(
     assert not (project / "ran").exists()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["PIP_USER_AGENT_USER_DATA", "PATH", "LD_PRELOAD"])
 def test_index_name_never_sets_a_variable_that_programs_follow(
     name: str, sandbox: Sandbox, env: dict[str, str], project: Path

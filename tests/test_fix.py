@@ -482,6 +482,7 @@ def test_added_source_of_a_second_domain_gets_another_variable(shell: Shell) -> 
     assert reviewed(path).findings == []
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -512,6 +513,7 @@ def test_source_that_cannot_be_added_is_refused_and_nothing_is_written(
     assert path.read_bytes() == before
 
 
+@pytest.mark.wide
 def test_project_that_fix_cannot_write_does_not_stop_the_others(shell: Shell) -> None:
     for name in ("one", "two"):
         (shell.folder / name).mkdir()

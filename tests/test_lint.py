@@ -1078,6 +1078,7 @@ def test_online_lint_warns_about_a_private_package_with_a_public_name(
     assert ("Pipfile.lock", "name-public") in found
 
 
+@pytest.mark.wide
 def test_online_lint_fails_when_the_repositories_do_not_answer(asked: Shell) -> None:
     keyless = without_credentials(asked.env) | {"AWS_EC2_METADATA_DISABLED": "true"}
     alone = asked._replace(env=keyless)

@@ -343,6 +343,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("case", REFUSED)
 def test_login_refuses_a_file_that_it_cannot_parse_and_keeps_it(user: User, case: str) -> None:
     name, data, tool, why = REFUSED[case]
@@ -392,6 +393,7 @@ def test_login_refuses_arguments_that_do_not_fit_and_writes_nothing(user: User, 
     assert [path.name for path in user.home.iterdir()] in ([], [".config"], [".local"])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_repository_can_be_named_by_options_of_the_aws_cli(user: User, is_whole: bool) -> None:
     """Owner and region default to the caller's."""
@@ -489,6 +491,7 @@ def test_logout_without_a_tool_removes_the_projects_cached_token(user: User) -> 
     assert cached(user) == 0
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("is_edited", [False, True])
 def test_logout_undoes_a_login_made_by_version_one(user: User, is_edited: bool) -> None:
     before = "# mine\n[global]\nindex-url = https://mine.example/simple\n"
@@ -524,6 +527,7 @@ def test_logout_undoes_a_login_made_by_version_one(user: User, is_edited: bool) 
         assert user.pip_conf.read_text() == before
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("tool", ["pip", "twine", "netrc"])
 def test_logout_removes_tokens_that_aws_codeartifact_login_wrote(user: User, tool: str) -> None:
     """Entries without a token are kept."""

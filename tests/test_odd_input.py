@@ -155,6 +155,7 @@ def test_settings_that_cannot_be_read_are_an_error(
     assert "pyproject.toml" not in invoke(project, *LOCK).stderr
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", [b"\xff", b"caf\xe9", b"\xe2\x82"])
 def test_lock_is_refused_in_a_folder_whose_name_is_not_utf_8(
     name: bytes, tmp_path: Path, invoke: Callable[..., Ended]
@@ -209,6 +210,7 @@ def test_option_before_the_verb_is_refused(
     assert f"error: {option} stands before " in ended.stderr
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
@@ -363,6 +365,7 @@ def test_garbled_list_of_packages_is_reported(
     assert (ended.status, "is broken off or garbled. [service-fault]" in ended.stderr) == (1, True)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", ["list", "object", "HTML"])
 def test_garbled_response_to_provision_is_reported(
     kind: str, invoke_with_answer: Callable[..., Ended]

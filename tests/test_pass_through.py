@@ -160,6 +160,7 @@ def test_pipenv_of_another_environment_has_the_terminal(
     assert stand_in.record["terminal"] == [True, True, True]
 
 
+@pytest.mark.wide
 def test_program_below_the_own_pipenv_has_the_terminal(
     sandbox_env: dict[str, str], installed: Path
 ) -> None:
@@ -390,6 +391,7 @@ def test_pipenv_name_is_searched_on_path(
     assert run(PIPENV_CA, *words, env=env, cwd=project) == Result(0, "found\n", "")
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("pipfile")
 def test_project_cannot_choose_the_pipenv_to_run(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
@@ -481,6 +483,7 @@ def test_version_and_help_are_those_of_pipenv_under_every_name(
         ] * len(ours)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=" ".join)
 def test_help_of_pipenv_is_followed_by_own_verbs_and_options(
     words: list[str], clean_env: dict[str, str], project: Path

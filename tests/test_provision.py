@@ -69,6 +69,7 @@ def test_plan_is_only_shown_without_a_terminal_and_without_yes(account: Account)
     assert account.writes() == []
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("answer", "made"), [("y", True), ("", False)])
 def test_provision_asks_on_a_terminal_and_defaults_to_no(
     account: Account, answer: str, made: bool, tmp_path: Path
@@ -87,6 +88,7 @@ def test_provision_asks_on_a_terminal_and_defaults_to_no(
     assert bool(account.writes()) == made
 
 
+@pytest.mark.wide
 def test_variables_name_the_repository_and_region(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ def test_existing_upstreams_are_kept_first_and_description_is_changed_on_request
     assert found["description"] == "After"
 
 
+@pytest.mark.wide
 def test_provision_points_out_an_upstream_that_already_reaches_pypi(account: Account) -> None:
     account.aws.create_domain(domain="acme")
     account.make_repository("mirror", connection="public:pypi")
@@ -266,6 +269,7 @@ def test_a_missing_permission_is_named_and_the_next_run_continues(account: Accou
     assert account.repositories() == WANTED
 
 
+@pytest.mark.wide
 def test_a_domain_over_the_quota_is_reported_as_a_quota_error(account: Account) -> None:
     for number in range(9):
         account.aws.create_domain(domain=f"other-{number}")

@@ -45,6 +45,7 @@ def printed(account: Account, *words: str) -> Any:
 # --- printed policies ---------------------------------------------------------------------
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("role", ROLES)
 def test_each_roles_policy_equals_the_expected_file(account: Account, role: str) -> None:
     expected = json.loads((EXPECTED / f"{role}.json").read_text(encoding="utf-8"))
@@ -120,6 +121,7 @@ def versions() -> list[tuple[str, bool]]:
     return sorted((each["VersionId"], each["IsDefaultVersion"]) for each in found)
 
 
+@pytest.mark.wide
 def test_a_policy_is_created_once_and_the_attach_command_is_printed(account: Account) -> None:
     assert account.provision(*CREATE)[0] == 2  # without a terminal
     status, said = account.provision(*CREATE, "--yes")
@@ -165,6 +167,7 @@ def test_a_missing_iam_permission_is_named_with_an_alternative(account: Account)
     assert "without --create" in said
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "said"),
     [(("--yes",), "Without --create"), (("--create", "no name"), "no name is not a name of")],

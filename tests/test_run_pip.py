@@ -69,6 +69,7 @@ def one(sandbox: Sandbox, project: Path) -> Path:
     return project
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("words", "typed", "program"), BELOW.values(), ids=BELOW)
 def test_failed_pip_below_another_program_is_explained(
     words: list[str],

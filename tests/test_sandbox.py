@@ -163,6 +163,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str, int]] = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("case", REFUSALS)
 def test_a_bad_request_for_a_token_gets_the_real_error(inside: Sandbox, case: str) -> None:
     """What AWS refuses is refused, with its own code and status."""
@@ -204,6 +205,7 @@ def test_a_signature_holds_for_the_very_request(
     assert says in answer.json()["message"]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "action", ["codeartifact:GetAuthorizationToken", "sts:GetServiceBearerToken"]
 )
@@ -304,6 +306,7 @@ def test_temporary_keys_end(inside: Sandbox) -> None:
     assert inside.requests[-1].status == 403
 
 
+@pytest.mark.wide
 def test_a_web_identity_gets_a_token_without_keys(inside: Sandbox, tmp_path: Path) -> None:
     """In CI a web identity token is enough: no key of the user's takes part."""
     before = len(inside.requests)
@@ -838,6 +841,6 @@ def test_the_demonstration_installs_a_private_package(base: dict[str, str], tmp_
     rows = [line.split()[:3] for line in done.stdout.splitlines()]
     assert ["acme-greeting", "1.0", "codeartifact"] in rows
     assert [PUBLIC, "codeartifact"] in [row[::2] for row in rows]
-    assert "this came out of a private repository" in done.stdout
+    assert "this came from a private repository" in done.stdout
     assert "$ pipenv-ca lock" in done.stderr
     assert [path for path in tmp_path.iterdir() if path.name != "pip-cache"] == []

@@ -270,7 +270,7 @@ def test_fallback_installs_a_package_that_does_not_resolve(mixed: Mixed) -> None
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 2, done.stderr
     assert "orb-common==2.0.0" in warnings[-1]
-    assert "Pipfile and lock are as before" in warnings[-1]
+    assert "Pipfile and lock are unchanged" in warnings[-1]
     assert "pipenv-ca install orb-common==2.0.0" in warnings[-1]
     assert os.listdir(mixed.env["TMPDIR"]) == []
 
@@ -430,6 +430,7 @@ def test_other_index_on_the_command_line_is_refused(
     mixed.refused(*words, parts=parts)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "name"),
     [
@@ -466,6 +467,7 @@ _PROXIED = (
 )
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("place", [".config/pip/pip.conf", ".pip/pip.conf", "named"])
 def test_proxy_in_pip_conf_is_not_used_for_loopback(
     place: str, mixed: Mixed, tmp_path: Path
@@ -526,6 +528,7 @@ def test_public_index_in_pip_conf_serves_no_higher_version(mixed: Mixed, tmp_pat
     assert mixed.installed(SHADOW) == "0.0.1"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "name"),
     [

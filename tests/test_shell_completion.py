@@ -133,6 +133,7 @@ def test_completion_describes_commands_and_asks_pipenv_only_once(
     assert (project / "asked").read_text() == "asked\n"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("typed", "wanted"),
     [

@@ -111,6 +111,7 @@ def test_token_files_of_other_secrets_are_not_read(tmp_path: Path) -> None:
         assert token_file(name, environ) is None
 
 
+@pytest.mark.wide
 def test_a_variable_wins_over_a_file(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],

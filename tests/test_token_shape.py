@@ -207,7 +207,7 @@ def test_hint_names_the_token_variable_of_the_url(
     write_pipfile(project, *tables, PACKAGES)
     env = without_credentials(sandbox_env)
     refused = run(PIPENV_CA, "--ca-refresh", "lock", env=env, cwd=project)
-    assert_error(refused, 1, "[no-credentials]", "TEAM_TOKEN", "But --ca-refresh leaves")
+    assert_error(refused, 1, "[no-credentials]", "TEAM_TOKEN", "But --ca-refresh ignores")
     assert TOKEN_VARIABLE not in refused.stderr
 
 

@@ -286,6 +286,7 @@ def test_a_token_past_half_its_lifetime_is_renewed(
     assert get_token(life, sandbox_env, tmp_path) != first
 
 
+@pytest.mark.wide
 @pytest.mark.shows_token("files")
 def test_a_readable_or_linked_token_file_is_ignored(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
@@ -588,6 +589,7 @@ class Vault(keyring.backend.KeyringBackend):
 """
 
 
+@pytest.mark.wide
 @pytest.mark.shows_token("files")
 def test_keyring_backend_setting_takes_the_token_from_another_backend(
     sandbox: Sandbox,
@@ -626,6 +628,7 @@ def test_keyring_backend_setting_takes_the_token_from_another_backend(
     assert_error(run(PIPENV_CA, "lock", env=env, cwd=project), 2, "keyring-backend")
 
 
+@pytest.mark.wide
 def test_keyring_command_and_wrapper_share_the_cache(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:

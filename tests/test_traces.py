@@ -235,6 +235,7 @@ def test_the_next_run_removes_the_files_of_a_killed_run(
     assert_no_traces(token, traced_env, project)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("killed", [False, True], ids=["running", "wrapper-killed"])
 def test_a_folder_in_use_is_not_removed(
     killed: bool, sandbox: Sandbox, traced_env: dict[str, str], project: Path, tmp_path: Path

@@ -18,6 +18,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
 def test_new_pipfile_gets_the_default_mode_and_an_old_one_keeps_its_mode(
     umask: int, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HTML = "application/vnd.pypi.simple.v1+html"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
@@ -97,6 +98,7 @@ def test_head_says_what_get_would(http: Http, token: str, page_url: str, file_ur
     assert http(file_url, token).headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("asked", "status"),
     [

@@ -85,6 +85,7 @@ def test_an_upload_is_kept_once(sandbox: Sandbox, tmp_path: Path) -> None:
     assert kept == first.read_bytes()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
@@ -112,6 +113,7 @@ def test_an_invalid_upload_form_is_rejected(
     assert says in answer.text
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "filename",
     [
@@ -169,6 +171,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_form_is_refused(sandbox: Sandbox, case: str) -> None:
     """A body that is no form, or not whole, is refused in a sentence, and nothing is kept."""

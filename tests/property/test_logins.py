@@ -125,6 +125,7 @@ def test_login_and_removal_keep_every_other_option_comment_and_section(
     assert not any(token in removal.text for token in TOKENS.values())
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", CASES)
 @settings(max_examples=40)
 @given(text=ini_texts)

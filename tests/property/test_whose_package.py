@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -221,6 +222,7 @@ def test_a_private_name_is_locked_only_with_hashes_of_its_repository(scenario: S
             assert entry["index"] in allowed
 
 
+@pytest.mark.wide
 @mostly_failing
 @given(scenarios)
 def test_public_names_are_locked_as_by_plain_pipenv(scenario: Scenario) -> None:

@@ -12,6 +12,7 @@ import pytest
 from codeartifact_pipenv.sandbox.proxy import CertificateAuthority
 
 
+@pytest.mark.wide
 def test_handshake_fails_and_closes_the_socket_if_the_client_has_disconnected() -> None:
     context = CertificateAuthority().context("demo.example")
     with socket.create_server(("127.0.0.1", 0)) as server:

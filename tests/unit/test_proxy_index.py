@@ -491,6 +491,7 @@ def test_a_server_with_an_untrusted_certificate_gets_no_token(
     assert all(request.sent is None for request in world.requests[before:])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", ["reset_head", "reset", "truncate"])
 def test_a_truncated_page_is_read_again(
     client: Client, index: ProxyIndex, world: Sandbox, kind: str

@@ -286,6 +286,7 @@ def bomb(size: int, compression: int) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "compression",
     [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
