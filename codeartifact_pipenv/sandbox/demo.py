@@ -129,13 +129,18 @@ def _run(arguments: list[str], project: Path, environ: Mapping[str, str]) -> Non
 
 
 def _show(lock: Mapping[str, Any], sandbox: Sandbox) -> None:
-    rows = [("installed", "version", "from", ""), *_rows(lock, sandbox)]
-    lines = ["", *map(printable, table(rows, columns_of(sys.stdout))), ""]
+    heading, columns = ("installed", "version", "from", ""), columns_of(sys.stdout)
+    lines = list(table([heading, *_rows(lock, sandbox)], None))
+    if columns is not None and max(map(len, lines)) > columns:
+        lines = list(table([heading, *_rows(lock, sandbox, shows_host=False)], columns))
+    lines = ["", *map(printable, lines), ""]
     sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()
 
 
-def _rows(lock: Mapping[str, Any], sandbox: Sandbox) -> Iterator[tuple[str, str, str, str]]:
+def _rows(
+    lock: Mapping[str, Any], sandbox: Sandbox, *, shows_host: bool = True
+) -> Iterator[tuple[str, str, str, str]]:
     sources = {source["name"]: source["url"] for source in lock["_meta"]["sources"]}
     first = next(iter(sources))
     for name, entry in lock["default"].items():
@@ -145,7 +150,8 @@ def _rows(lock: Mapping[str, Any], sandbox: Sandbox) -> Iterator[tuple[str, str,
         origin = (
             "published there" if sandbox.is_published(name) else "fetched from the public index"
         )
-        yield name, entry.get("version", "").removeprefix("=="), f"{index} ({host})", origin
+        place = f"{index} ({host})" if shows_host else index
+        yield name, entry.get("version", "").removeprefix("=="), place, origin
 
 
 def _tick(done: str) -> None:
