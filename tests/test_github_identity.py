@@ -30,9 +30,7 @@ def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
         token = run(PIPENV_CA, "token", url, env=job.env, cwd=tmp_path)
         assert (token.status, token.stderr) == (0, "")
         assert run(KEYRING, "get", url, "aws", env=job.env, cwd=tmp_path).stdout == token.stdout
-        assert job.asked == [
-            Asked("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}"),
-        ]
+        assert job.asked == [Asked("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}")]
         assert calls.count() == 1
         doctor = run(PIPENV_CA, "doctor", "--all", env=job.env, cwd=tmp_path)
     assert "assumed-role/ci/pipenv-ca-acme-app-77" in doctor.stdout

@@ -399,10 +399,7 @@ def test_pip_that_imports_keyring_is_denied_with_one_call(
 
 @pytest.mark.wide
 def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    clean_base: dict[str, str],
-    tmp_path: Path,
+    sandbox: Sandbox, sandbox_env: dict[str, str], clean_base: dict[str, str], tmp_path: Path
 ) -> None:
     """Any number of `keyring get` commands make one call."""
     beside = tmp_path / "beside"

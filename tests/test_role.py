@@ -259,10 +259,7 @@ def test_each_domain_is_asked_with_its_profile_and_role(
         f'[domains.role-dom-{FAR_OWNER}]\nprofile = "far"\nrole = "{ROLE}"\n'
     )
     write_pipfile(
-        project,
-        source(sandbox.endpoint),
-        source(far, "aws:${FAR_TOKEN}@", "far"),
-        "[packages]\n",
+        project, source(sandbox.endpoint), source(far, "aws:${FAR_TOKEN}@", "far"), "[packages]\n"
     )
     env = own_file(without_credentials(sandbox_env), tmp_path, text)
     env["AWS_CONFIG_FILE"] = str(config)

@@ -207,10 +207,7 @@ def test_only_the_owner_can_read_the_token_cache(
 
 @pytest.mark.wide
 def test_each_access_key_has_a_cached_token(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    second_key: dict[str, str],
-    tmp_path: Path,
+    sandbox: Sandbox, sandbox_env: dict[str, str], second_key: dict[str, str], tmp_path: Path
 ) -> None:
     """Another access key does not get the token of the first one, and does not replace it."""
     other_env = sandbox_env | {
@@ -376,11 +373,7 @@ def test_commands_work_without_a_home_folder(
 
 @pytest.mark.usefixtures("pipfile")
 def test_an_expired_environment_token_is_replaced_with_a_warning(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    tmp_path: Path,
-    stand_in: StandIn,
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
     env = sandbox_env | {TOKEN_VARIABLE: expired_token(sandbox)}
     words = (PIPENV_CA, "--ca-pipenv", stand_in.path, "--ca-route", "as-written", "lock")
@@ -397,11 +390,7 @@ def test_an_expired_environment_token_is_replaced_with_a_warning(
 
 @pytest.mark.usefixtures("pipfile")
 def test_a_token_that_ends_within_a_minute_is_replaced_if_possible(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    tmp_path: Path,
-    stand_in: StandIn,
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
     """A warning is printed in both cases."""
     sandbox.token_life = 50
@@ -437,11 +426,7 @@ def test_an_opaque_token_is_used_and_one_with_blanks_is_refused(
 
 @pytest.mark.usefixtures("pipfile")
 def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    tmp_path: Path,
-    stand_in: StandIn,
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
     """The command stops before pipenv loads an expired or empty token from .env."""
     live = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
@@ -592,11 +577,7 @@ class Vault(keyring.backend.KeyringBackend):
 @pytest.mark.wide
 @pytest.mark.shows_token("files")
 def test_keyring_backend_setting_takes_the_token_from_another_backend(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    home: Path,
-    project: Path,
-    tmp_path: Path,
+    sandbox: Sandbox, sandbox_env: dict[str, str], home: Path, project: Path, tmp_path: Path
 ) -> None:
     """AWS is not asked. A project may not choose the backend."""
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)

@@ -84,11 +84,7 @@ class Windows:
     def _starting(self, words: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> list[str]:
         job = cwd.parent / f"job-{os.urandom(4).hex()}.json"
         program = words[0] if "\\" in words[0] else f"{self.scripts}\\{words[0]}.exe"
-        document = {
-            "environ": env,
-            "folder": windows_path(cwd),
-            "words": [program, *words[1:]],
-        }
+        document = {"environ": env, "folder": windows_path(cwd), "words": [program, *words[1:]]}
         job.write_text(json.dumps(document), encoding="utf-8")
         return [
             "wine",
