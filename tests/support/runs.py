@@ -82,6 +82,17 @@ class StandIn:
         found: dict[str, Any] = json.loads(self._record.read_text())
         return found
 
+    @property
+    def given_token(self) -> str | None:
+        """The token that the last call was given."""
+        token: str | None = self.record["environ"].get(TOKEN_VARIABLE)
+        return token
+
+    @property
+    def lock(self) -> list[str]:
+        """The words of a `pipenv-ca lock` that runs it, and gives it the token."""
+        return [PIPENV_CA, "--ca-pipenv", str(self.path), "--ca-route", "as-written", "lock"]
+
     def wait_until_run(self) -> dict[str, Any]:
         """Wait until it has written its record, and return that."""
         wait_for(lambda: self.was_run)
