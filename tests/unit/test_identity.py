@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import botocore.configloader
 import pytest
 
 from codeartifact_pipenv.auth.identity import fingerprint
@@ -25,6 +26,7 @@ source_profile = keys
 
 [profile keys]
 region = eu-west-1
+credential_process = one
 
 [profile sso]
 sso_session = corp
@@ -42,6 +44,9 @@ sts =
 
 [profile other]
 role_arn = arn:aws:iam::210987654321:role/other
+
+[profile "my own"]
+role_arn = arn:aws:iam::123456789012:role/own
 """
 CREDENTIALS = """
 [default]
@@ -90,38 +95,27 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(tmp_path)
 
 
-def test_the_same_user_has_the_same_identity(account: Account) -> None:
-    """The order of the variables does not matter."""
-    assert account.print("work") == account.print("work")
+def test_the_order_of_variables_does_not_change_the_identity(account: Account) -> None:
+    before = account.print("work", AWS_PROFILE="a", AWS_ROLE_ARN="b")
     account.environ = dict(reversed(list(account.environ.items())))
-    assert account.print(AWS_PROFILE="a", AWS_ROLE_ARN="b") == account.print(
-        AWS_ROLE_ARN="b", AWS_PROFILE="a"
-    )
+    assert account.print("work", AWS_ROLE_ARN="b", AWS_PROFILE="a") == before
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "name",
     [
-        ("AWS_PROFILE", "other"),
-        ("AWS_DEFAULT_PROFILE", "other"),
-        ("AWS_ACCESS_KEY_ID", "AKIAOTHER"),
-        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/other"),
-        ("AWS_ROLE_SESSION_NAME", "other"),
-        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/other"),
-        ("AWS_ENDPOINT_URL", "https://localhost:4566"),
-        ("AWS_ENDPOINT_URL_CODEARTIFACT", "https://localhost:4566"),
-        ("AWS_ENDPOINT_URL_STS", "https://localhost:4566"),
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/other"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/other"),
-        ("AWS_CONFIG_FILE", "/other"),
+        *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID"),
+        *("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CODEARTIFACT", "AWS_ENDPOINT_URL_STS"),
+        *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_DISABLED"),
+        *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"),
     ],
 )
 def test_another_value_of_an_identity_variable_is_another_identity(
-    account: Account, name: str, value: str
+    account: Account, name: str
 ) -> None:
-    assert account.print(**{name: value}) != account.print()
-    assert account.print(**{name: value}) != account.print(**{name: f"{value}2"})
+    prints = {account.print(), account.print(**{name: "other"}), account.print(**{name: "third"})}
+    assert len(prints) == 3
 
 
 @pytest.mark.parametrize(
@@ -140,14 +134,8 @@ def test_regions_secrets_and_connection_variables_do_not_change_the_identity(
 
 def test_another_profile_is_another_identity(account: Account) -> None:
     """A profile from an option differs from the same profile in a variable."""
-    prints = {
-        account.print(),
-        account.print("work"),
-        account.print("other"),
-        account.print("nonexistent"),
-        account.print(AWS_PROFILE="work"),
-    }
-    assert len(prints) == 5
+    prints = {account.print(profile) for profile in (None, "work", "other", "nonexistent")}
+    assert len({*prints, account.print(AWS_PROFILE="work")}) == 5
 
 
 @pytest.mark.parametrize(
@@ -161,7 +149,11 @@ def test_another_profile_is_another_identity(account: Account) -> None:
         ("sso", "developer", "admin"),
         ("sso", "corp.awsapps.com", "evil.awsapps.com"),
         ("sso", "localhost:4566", "localhost:4567"),
+        ("work", "credential_process = one", "credential_process = two"),
         ("default", "AKIADEFAULT", "AKIANEW"),
+        ("default", "[default]\nregion", "[profile default]\nrole_arn = x\nregion"),
+        ("my own", "role/own", "role/another"),
+        ("my own", "[default]\nregion", "[DEFAULT]\nsource_profile = keys\n[default]\nregion"),
     ],
 )
 def test_a_change_in_a_section_that_the_profile_uses_changes_the_identity(
@@ -173,21 +165,10 @@ def test_a_change_in_a_section_that_the_profile_uses_changes_the_identity(
     assert account.print(AWS_PROFILE=profile) != before[1]
 
 
-def test_default_profile_counts_when_no_profile_is_named(account: Account) -> None:
-    """Both spellings of its section count."""
+def test_the_default_profile_counts_when_no_profile_is_named(account: Account) -> None:
     before = account.print()
     account.edit("AKIADEFAULT", "AKIANEW")
     assert account.print() != before
-    before = account.print()
-    account.edit("[default]\nregion", "[profile default]\nrole_arn = x\nregion")
-    assert account.print() != before
-
-
-def test_another_credential_process_is_another_identity(account: Account) -> None:
-    account.edit("[profile keys]", "[profile keys]\ncredential_process = one")
-    before = account.print("work")
-    account.edit("credential_process = one", "credential_process = two")
-    assert account.print("work") != before
 
 
 @pytest.mark.parametrize(
@@ -230,48 +211,23 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_profile_names_are_read_as_botocore_reads_them(tmp_path: Path, name: str) -> None:
-    import botocore.configloader
-
-    config, credentials = tmp_path / "config", tmp_path / "credentials"
-    environ = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+def test_profile_names_are_read_as_botocore_reads_them(account: Account, name: str) -> None:
+    title = NAMES[name] if NAMES[name] != name else "[default]"
     seen = set()
-    for key in ("one", "two", "three"):
-        title = NAMES[name] if name in NAMES and NAMES[name] != name else "[default]"
-        config.write_text(f"{title}\nrole_arn = {key}\n", encoding="utf-8")
-        parsed = botocore.configloader.load_config(str(config))
-        assert parsed["profiles"][name] == {"role_arn": key}
-        credentials.write_text("", encoding="utf-8")
-        seen.add(json.dumps(fingerprint(environ, name)))
-        config.write_text("", encoding="utf-8")
-        credentials.write_text(f"[{name}]\naws_access_key_id = {key}\n", encoding="utf-8")
-        seen.add(json.dumps(fingerprint(environ, name)))
+    for role in ("one", "two"):
+        account.config.write_text(f"{title}\nrole_arn = {role}\n", encoding="utf-8")
+        parsed = botocore.configloader.load_config(str(account.config))
+        assert parsed["profiles"][name] == {"role_arn": role}
+        for key in ("", f"[{name}]\naws_access_key_id = a\n", f"[{name}]\naws_access_key_id = b\n"):
+            account.credentials.write_text(key, encoding="utf-8")
+            seen.add(account.print(name))
     assert len(seen) == 6
-
-
-def test_the_default_section_of_a_file_counts_for_each_profile(tmp_path: Path) -> None:
-    """Botocore applies [DEFAULT] to each profile."""
-    config = tmp_path / "config"
-    environ = {"AWS_CONFIG_FILE": str(config)}
-    seen = set()
-    for key in ("one", "two", "three"):
-        config.write_text(f"[DEFAULT]\nrole_arn = {key}\n[profile work]\nregion = x\n")
-        seen.add(json.dumps(fingerprint(environ, "work")))
-    assert len(seen) == 3
-
-
-def test_a_profile_name_with_a_blank_is_read_in_quotes(account: Account) -> None:
-    account.edit("[profile other]", '[profile "my own"]')
-    before = account.print("my own")
-    account.edit("role/other", "role/another")
-    assert account.print("my own") != before
 
 
 def test_profiles_that_name_each_other_are_read_once(account: Account) -> None:
     account.edit("[profile keys]", "[profile keys]\nsource_profile = work")
     account.edit("[profile other]", "[profile other]\nsource_profile = other")
-    assert account.print("work")
-    assert account.print("other")
+    assert account.print("work") != account.print("other")
 
 
 @pytest.mark.parametrize(
@@ -287,24 +243,20 @@ def test_unreadable_files_with_other_bytes_are_another_identity(
     assert len({good, broken, account.print("work")}) == 3
 
 
-def test_a_missing_file_differs_from_a_file_with_settings(account: Account) -> None:
-    both = account.print("work")
-    account.credentials.unlink()
-    one = account.print("work")
-    account.config.unlink()
-    assert len({both, one, account.print("work")}) == 3
-
-
-def test_files_in_the_home_folder_are_read_without_variables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("environ", [True, False], ids=["named by variables", "in the home folder"])
+def test_a_missing_file_differs_from_a_file_with_settings(
+    environ: bool, account: Account, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".aws").mkdir()
-    before = json.dumps(fingerprint({}, None))
-    (tmp_path / ".aws" / "config").write_text("[default]\nrole_arn = x\n")
-    with_config = json.dumps(fingerprint({}, None))
-    (tmp_path / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIA\n")
-    assert len({before, with_config, json.dumps(fingerprint({}, None))}) == 3
+    if not environ:
+        (tmp_path / ".aws").mkdir()
+        account.config = account.config.rename(tmp_path / ".aws" / "config")
+        account.credentials = account.credentials.rename(tmp_path / ".aws" / "credentials")
+        account.environ = {}
+    seen = [account.print("keys")]
+    for path in (account.credentials, account.config):
+        path.unlink()
+        seen.append(account.print("keys"))
+    assert len(set(seen)) == 3
 
 
 def test_keys_of_a_boto_2_file_are_part_of_the_identity(tmp_path: Path, account: Account) -> None:

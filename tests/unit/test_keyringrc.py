@@ -81,22 +81,21 @@ def test_examples_of_the_keyrings_codeartifact_readme_work(
     assert (found.caller.profile, found.duration, found.caller.keys) == (profile, 1800, None)
 
 
-SECTIONS = [
-    ("[codeartifact]", "default"),
-    ('[codeartifact domain="my-dom"]', "domain"),
-    ("[codeartifact region='eu-west-1' domain=my-dom]", "both"),
-    ('[codeartifact domain="my-dom" account="123456789012" region="eu-west-1"]', "three"),
-    ('[codeartifact domain="my-dom" account="123456789012" region="eu-west-1" name="team"]', "all"),
-]
+SECTIONS = {
+    "default": "[codeartifact]",
+    "domain": '[codeartifact domain="my-dom"]',
+    "both": "[codeartifact region='eu-west-1' domain=my-dom]",
+    "three": '[codeartifact domain="my-dom" account="123456789012" region="eu-west-1"]',
+    "all": '[codeartifact domain="my-dom" account="123456789012" region="eu-west-1" name="team"]',
+}
 
 
-@pytest.mark.parametrize("count", range(len(SECTIONS)))
-def test_the_most_specific_section_wins(count: int, tmp_path: Path) -> None:
-    """The order of the sections does not matter."""
-    for order in (1, -1):
-        chosen = SECTIONS[: count + 1][::order]
-        text = "\n".join(f"{title}\nprofile_name = {name}" for title, name in chosen)
-        assert asked(written(tmp_path, text)).caller.profile == SECTIONS[count][1]
+@pytest.mark.parametrize("winner", SECTIONS)
+def test_the_most_specific_section_wins_in_any_order(winner: str, tmp_path: Path) -> None:
+    chosen = list(SECTIONS)[: list(SECTIONS).index(winner) + 1]
+    for names in (chosen, chosen[::-1]):
+        text = "\n".join(f"{SECTIONS[name]}\nprofile_name = {name}" for name in names)
+        assert asked(written(tmp_path, text)).caller.profile == winner
 
 
 @pytest.mark.parametrize(
@@ -130,28 +129,25 @@ def test_a_section_for_a_repository_does_not_apply_to_a_bare_host(tmp_path: Path
 
 
 def test_equally_specific_sections_that_differ_are_an_error(tmp_path: Path) -> None:
-    two = "[codeartifact domain=my-dom]\nprofile_name={}\n[codeartifact account=123456789012]\n"
-    environ = written(tmp_path, f"{two.format('one')}profile_name = two\n")
+    """They agree, do not both apply, or a more specific section decides: no error."""
+    first, second = "[codeartifact domain=my-dom]", "[codeartifact account=123456789012]"
+    text = f"{first}\nprofile_name = one\n{second}\nprofile_name = two\n"
+    environ = written(tmp_path, text)
     with pytest.raises(ConfigurationError) as raised:
         asked(environ)
-    assert "[codeartifact domain=my-dom]" in raised.value.sentence
-    assert "[codeartifact account=123456789012]" in raised.value.sentence
+    assert first in raised.value.sentence
+    assert second in raised.value.sentence
     assert raised.value.code == "keyringrc-ambiguous"
-    # They do not conflict for another endpoint, or when they agree.
     assert asked(environ, URL.replace("123456789012", "000000000000")).caller.profile == "one"
-    assert (
-        asked(written(tmp_path, f"{two.format('two')}profile_name = two\n")).caller.profile == "two"
-    )
-    # A more specific section decides.
-    more = f"{two.format('one')}profile_name = two\n[codeartifact domain=my-dom name=team]\n"
-    assert asked(written(tmp_path, f"{more}profile_name = three\n")).caller.profile == "three"
+    assert asked(written(tmp_path, text.replace("one", "two"))).caller.profile == "two"
+    more = f"{text}[codeartifact domain=my-dom name=team]\nprofile_name = three\n"
+    assert asked(written(tmp_path, more)).caller.profile == "three"
 
 
 KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
 
 
 def test_a_key_pair_is_used_whole_and_only_its_id_is_shown(tmp_path: Path) -> None:
-    """A single key of the pair is ignored."""
     found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
     keys = found.caller.keys
     assert keys is not None
@@ -163,18 +159,16 @@ def test_a_key_pair_is_used_whole_and_only_its_id_is_shown(tmp_path: Path) -> No
         assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
 
 
-def test_own_settings_win_over_keyringrc(tmp_path: Path) -> None:
-    """An identity comes from one place, never half from each."""
+def test_own_settings_win_over_keyringrc_and_this_over_aws_profile(tmp_path: Path) -> None:
+    """An identity comes from one place. Keys win over a profile in the same section."""
     text = "[codeartifact]\nprofile_name=a\ntoken_duration=1800\n"
     environ = written(tmp_path, f"{text}{KEYS}")
     found = asked(environ, profile="mine")
     assert (found.caller.profile, found.caller.keys, found.duration) == ("mine", None, 1800)
-    # Keys win over a profile in the same section, as in keyrings.codeartifact.
     found = asked(environ, duration="3600")
     assert (found.caller.profile, found.caller.keys is None, found.duration) == (None, False, 3600)
     found = asked(environ | {"PIPENV_CA_PROFILE": "mine", "PIPENV_CA_DURATION": "0"})
     assert found == TokenRequest(0, Caller("mine", profile_from="PIPENV_CA_PROFILE"))
-    # AWS_PROFILE does not win over the file, as in keyrings.codeartifact.
     environ = written(tmp_path, text)
     assert asked(environ | {"AWS_PROFILE": "shell"}).caller.profile == "a"
 
@@ -220,36 +214,35 @@ def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Pa
         ("[codeartifact]\nprofile_name = büro\n".encode(), "büro"),
     ],
 )
-def test_unusual_valid_files_are_read(data: bytes, profile: str | None, tmp_path: Path) -> None:
-    """They have a BOM, other line ends, percent signs, comments or empty values."""
+def test_a_valid_file_of_an_unusual_form_is_read(
+    data: bytes, profile: str | None, tmp_path: Path
+) -> None:
     assert asked(written(tmp_path, data)).caller.profile == profile
 
 
-def test_other_sections_are_ignored(tmp_path: Path) -> None:
-    """A file without CodeArtifact sections is ignored, whatever it contains."""
-    for data in (b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["):
-        environ = written(tmp_path, data)
-        assert read_keyringrc(environ) is None
-        assert asked(environ) == TokenRequest(MAXIMUM_DURATION)
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\x00", b"[backend]\ndefault-keyring = codeartifact.x\n[a\n", b"]["]
+)
+def test_a_file_without_codeartifact_sections_is_ignored(data: bytes, tmp_path: Path) -> None:
+    environ = written(tmp_path, data)
+    assert read_keyringrc(environ) is None
+    assert asked(environ) == TokenRequest(MAXIMUM_DURATION)
 
 
 @posix
 def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
-    """A missing file, or a path that cannot hold one, is ignored."""
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    assert read_keyringrc(environ) is None
     path = Path(keyringrc_path(environ))
     path.mkdir(parents=True)
-    with pytest.raises(
-        ConfigurationError, match=r"cannot be read: it is not a regular file\."
-    ) as raised:
+    with pytest.raises(ConfigurationError, match="cannot be read: it is not a regular") as raised:
         asked(environ)
     assert str(path) in raised.value.sentence
-    path.rmdir()
-    path.parent.rmdir()
-    path.parent.write_text("")  # a file where the folder should be
-    assert read_keyringrc(environ) is None
-    for base in ("relative", "~", "~/x"):
+
+
+@posix
+def test_a_missing_or_impossible_path_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "python_keyring").write_text("")  # a file where the folder should be
+    for base in (str(tmp_path), str(tmp_path / "none"), "relative", "~", "~/x"):
         assert read_keyringrc({"XDG_CONFIG_HOME": base}) is None
 
 
@@ -265,17 +258,16 @@ def test_a_keyringrc_in_the_current_folder_is_not_read(
     assert asked({"XDG_CONFIG_HOME": "relative"}).caller.profile is None
 
 
-def test_the_path_is_that_of_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for value in (None, "", str(tmp_path)):
-        if value is None:
-            monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-        else:
-            monkeypatch.setenv("XDG_CONFIG_HOME", value)
-        theirs = keyring.util.platform_.config_root() / "keyringrc.cfg"
-        assert Path(keyringrc_path(os.environ)) == theirs
+@pytest.mark.parametrize("value", ["", "/folder"])
+def test_the_path_of_the_file_is_that_of_keyring(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", value)
+    theirs = keyring.util.platform_.config_root() / "keyringrc.cfg"
+    assert Path(keyringrc_path(os.environ)) == theirs
 
 
-def test_unused_keys_are_listed(tmp_path: Path) -> None:
+def test_unused_keys_of_a_file_are_listed(tmp_path: Path) -> None:
     text = '[codeartifact]\nverify=no\n[codeartifact x="y"]\ntoken=abc\n[codeartifact name=z]\n'
     text += "aws_access_key_id = AKIAEXAMPLE\n"
     data = read_keyringrc(written(tmp_path, text))
