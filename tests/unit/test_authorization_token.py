@@ -29,58 +29,42 @@ def encode(data: bytes) -> str:
 
 
 def with_header(header: object) -> str:
-    text = json.dumps(header, separators=(",", ":"))
-    return ".".join([encode(text.encode()), "a2V5", "aXY", "Y2lwaGVy", "dGFn"])
+    return f"{encode(json.dumps(header).encode())}.a2V5.aXY.Y2lwaGVy.dGFn"
 
 
-def alive(issued: float, life: float) -> AuthorizationToken:
-    """Return a token issued this many seconds after NOW, with a lifetime in seconds."""
-    issued_at = utc_datetime(NOW + issued)
-    return AuthorizationToken(
-        SECRET, source="AWS", issued_at=issued_at, expires_at=issued_at + timedelta(seconds=life)
-    )
+def alive(issued: float, life: float, now: float = NOW) -> AuthorizationToken:
+    """Return a token issued this many seconds after now, with a lifetime in seconds."""
+    issued_at = utc_datetime(now + issued)
+    end = issued_at + timedelta(seconds=life)
+    return AuthorizationToken(SECRET, source="AWS", issued_at=issued_at, expires_at=end)
 
 
 def test_the_text_of_a_token_does_not_show_the_secret() -> None:
-    token = AuthorizationToken(SECRET, source="AWS", expires_at=utc_datetime(NOW))
-    shown = [
-        repr(token),
-        str(token),
-        f"{token}",
-        f"{token!r}",
-        format(token),
-        "%s %r" % (token, token),  # noqa: UP031 - one of the ways
-        str([token]),
-        str({"token": token}),
-        repr(ValueError(token)),
-    ]
+    token = alive(0, 900)
+    shown = [repr(token), str(token), f"{token}", f"{token!r}", format(token)]
+    shown += [str([token]), str({"token": token}), repr(ValueError(token))]
+    shown += ["%s %r" % (token, token)]  # noqa: UP031 - one of the ways
     assert [text for text in shown if "eyJ" in text or "c2Vj" in text] == []
     assert "****" in repr(token)
     assert "source='AWS'" in repr(token)
 
 
 def test_a_traceback_with_local_variables_does_not_show_the_secret() -> None:
-    token = alive(0, 43200)
-
     def use(credential: AuthorizationToken) -> None:
         raise RuntimeError(f"{credential} was refused")
 
     with pytest.raises(RuntimeError) as caught:
-        use(token)
-    shown = "".join(
-        traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
-    )
+        use(alive(0, 43200))
+    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = "".join(found.format())
     assert "credential = AuthorizationToken(****" in shown
     assert SECRET not in shown
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_token_cannot_be_pickled(protocol: int) -> None:
-    with pytest.raises(TypeError, match="not pickled"):
-        pickle.dumps(alive(0, 900), protocol)
-
-
-def test_a_token_cannot_be_copied() -> None:
+def test_a_token_cannot_be_pickled_or_copied() -> None:
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(alive(0, 900), protocol)
     with pytest.raises(TypeError, match="not pickled"):
         copy.copy(alive(0, 900))
 
@@ -88,29 +72,22 @@ def test_a_token_cannot_be_copied() -> None:
 @pytest.mark.parametrize(
     ("issued", "life", "fresh"),
     [
-        (0, 43200, True),
         (-43200 + 901, 43200, True),  # 15 minutes and a second left
         (-43200 + 900, 43200, False),
-        (-43200, 43200, False),
-        (-50000, 43200, False),
         (-1800 + 901, 1800, True),
         (-449, 900, True),  # a short life: half of it
         (-450, 900, False),
-        (0, 900, True),
         (299, 43200, True),  # a clock that is a little behind
         (301, 43200, False),  # issued in the future
         (0, 0, False),
-        (0, -10, False),
     ],
 )
 def test_a_token_is_fresh_until_its_renewal_window(issued: float, life: float, fresh: bool) -> None:
-    """The window is 15 minutes, or half of a short lifetime."""
     assert alive(issued, life).is_fresh(NOW) is fresh
 
 
 @given(st.integers(-100_000, 100_000), st.integers(0, 43200))
-def test_a_fresh_token_has_not_expired(issued: int, life: int) -> None:
-    """It has more than 15 minutes, or half of its lifetime, left."""
+def test_a_fresh_token_has_more_left_than_its_renewal_window(issued: int, life: int) -> None:
     token = alive(issued, life)
     if token.is_fresh(NOW):
         assert not token.has_expired(NOW)
@@ -122,17 +99,13 @@ def test_a_token_expires_at_its_end(issued: float, over: bool) -> None:
     assert alive(issued, 900).has_expired(NOW) is over
 
 
-def test_freshness_and_expiry_use_the_clock_by_default() -> None:
-    now = datetime.now(timezone.utc)
-    young = AuthorizationToken(
-        SECRET, source="x", issued_at=now, expires_at=now + timedelta(hours=12)
-    )
-    old = AuthorizationToken(SECRET, source="x", issued_at=now, expires_at=now)
-    assert (young.is_fresh(), young.has_expired()) == (True, False)
-    assert (old.is_fresh(), old.has_expired()) == (False, True)
+@pytest.mark.parametrize(("life", "fresh"), [(43200, True), (0, False)])
+def test_freshness_and_expiry_use_the_clock_by_default(life: float, fresh: bool) -> None:
+    token = alive(0, life, now=datetime.now(timezone.utc).timestamp())
+    assert (token.is_fresh(), token.has_expired()) == (fresh, not fresh)
 
 
-def test_a_token_with_unknown_times_is_not_fresh() -> None:
+def test_a_token_with_an_unknown_time_is_not_fresh() -> None:
     token = AuthorizationToken(SECRET, source="the environment")
     assert not token.is_fresh(NOW)
     assert not token.has_expired(NOW)
@@ -140,58 +113,25 @@ def test_a_token_with_unknown_times_is_not_fresh() -> None:
     assert not half.is_fresh(NOW)
 
 
-def test_the_times_of_a_codeartifact_token_are_read_from_its_header() -> None:
-    header = {
-        "ver": 1,
-        "isu": 1603644440,
-        "enc": "A128GCM",
-        "tag": "eHh4",
-        "exp": 1603687640,
-        "alg": "A128GCMKW",
-        "iv": "eHh4",
-    }
-    token = AuthorizationToken.from_text(with_header(header), source="the environment")
-    assert token.issued_at == datetime(2020, 10, 25, 16, 47, 20, tzinfo=timezone.utc)
-    assert token.expires_at == datetime(2020, 10, 26, 4, 47, 20, tzinfo=timezone.utc)
-    assert token.value == with_header(header)
-    assert token.source == "the environment"
-
-
 @given(st.integers(0, 4_000_000_000), st.integers(0, 43200))
-def test_any_times_in_a_header_are_read_in_utc(issued: int, life: int) -> None:
-    token = AuthorizationToken.from_text(
-        with_header({"ver": 1, "isu": issued, "exp": issued + life}), source="x"
-    )
-    assert token.issued_at is not None
-    assert token.expires_at is not None
-    assert token.issued_at.timestamp() == issued
-    assert token.expires_at.timestamp() == issued + life
+def test_the_times_of_a_token_are_read_from_its_header_in_utc(issued: int, life: int) -> None:
+    header = {"ver": 1, "isu": issued, "enc": "A128GCM", "tag": "eHh4", "exp": issued + life}
+    text = with_header({**header, "alg": "A128GCMKW", "iv": "eHh4"})
+    token = AuthorizationToken.from_text(text, source="the environment")
+    assert token.issued_at == datetime.fromtimestamp(issued, timezone.utc)
+    assert token.expires_at == datetime.fromtimestamp(issued + life, timezone.utc)
     assert token.expires_at.utcoffset() == timedelta(0)
+    assert (token.value, token.source) == (text, "the environment")
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "opaque",
-        "opaque.token",
-        "..",
-        "eyJ",
-        "eyJ.x",
-        "=.=",
-        "&.x",
-        with_header([]),
-        with_header("text"),
-        with_header({}),
-        with_header({"isu": 1}),
-        with_header({"isu": "1", "exp": "2"}),
+        *("opaque", "opaque.token", "..", "eyJ", "eyJ.x", "=.=", "&.x"),
+        *map(with_header, [[], "text", {}, {"isu": 1}, {"isu": "1", "exp": "2"}]),
+        *(with_header({"isu": 1, "exp": end}) for end in (10**30, float("nan"), float("inf"))),
         with_header({"isu": None, "exp": 2}),
-        with_header({"isu": 1, "exp": 10**30}),
-        with_header({"isu": 1, "exp": float("nan")}),
-        with_header({"isu": 1, "exp": float("inf")}),
-        f"{encode(b'{' * 9)}.x",
-        f"{encode(b'[' * 10_000)}.x",
-        f"{encode(bytes([255] * 40))}.x",
-        f"{encode(b'9' * 10_000)}.x",
+        *(f"{encode(data)}.x" for data in (b"{" * 9, b"[" * 10_000, b"\xff" * 40, b"9" * 10_000)),
     ],
 )
 def test_an_unreadable_header_leaves_the_times_unknown(text: str) -> None:
@@ -251,13 +191,11 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "description"),
     [
-        (0, "less than a minute"),
         (59.9, "less than a minute"),
         (60, "1 minute"),
         (3599, "59 minutes"),
         (3600, "1 hour"),
         (7200, "2 hours"),
-        (86400, "1 day"),
         (864000, "10 days"),
     ],
 )
