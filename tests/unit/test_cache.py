@@ -133,6 +133,14 @@ def test_an_existing_folder_keeps_its_mode_and_the_file_is_private(folder: Path)
     assert (mode(folder), mode(path)) == (0o755, 0o600)
 
 
+@posix
+def test_nothing_is_stored_in_a_folder_that_everybody_may_write(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o1777)
+    assert_cannot_store(TokenCache(str(folder)))
+    assert (mode(folder), list(folder.iterdir())) == (0o1777, [])
+
+
 def test_reading_a_cache_does_not_create_its_folder(folder: Path) -> None:
     assert TokenCache(str(folder)).get("key") is None
     assert not folder.exists()

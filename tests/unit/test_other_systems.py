@@ -38,27 +38,20 @@ def macos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
 
 
+LIBRARY = "Library/Application Support/pip"
+
+
 @pytest.mark.usefixtures("macos")
 @pytest.mark.parametrize(
     ("folders", "has_xdg", "written", "others"),
     [
         ([], False, ".config/pip", []),
-        (["Library/Application Support/pip"], False, "Library/Application Support/pip", []),
+        ([LIBRARY], False, LIBRARY, []),
         ([], True, ".config/pip", []),
         (["data/pip"], True, "data/pip", [".config/pip"]),
         (["data/pip"], False, ".config/pip", []),
-        (
-            ["data/pip", "Library/Application Support/pip"],
-            True,
-            "data/pip",
-            ["Library/Application Support/pip"],
-        ),
-        (
-            ["Library/Application Support/pip"],
-            True,
-            ".config/pip",
-            ["Library/Application Support/pip"],
-        ),
+        (["data/pip", LIBRARY], True, "data/pip", [LIBRARY]),
+        ([LIBRARY], True, ".config/pip", [LIBRARY]),
     ],
 )
 def test_login_on_macos_writes_where_the_newest_pip_looks(
@@ -68,15 +61,13 @@ def test_login_on_macos_writes_where_the_newest_pip_looks(
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "not read")}
+    shared = [f"/{LIBRARY}/pip.conf"]
     if has_xdg:
         environ |= {"XDG_DATA_HOME": f"{tmp_path}/data", "XDG_DATA_DIRS": "/opt/share:/usr/share"}
+        shared = ["/opt/share/pip/pip.conf", "/usr/share/pip/pip.conf", *shared]
     assert config_path("pip", environ) == f"{tmp_path}/{written}/pip.conf"
-    files = pip_config.all_files(environ)
-    shared = [f"{place}/pip/pip.conf" for place in ("/opt/share", "/usr/share") if has_xdg]
-    shared.append("/Library/Application Support/pip/pip.conf")
-    assert files[: len(shared)] == shared
     own = [f"{tmp_path}/{folder}/pip.conf" for folder in (".pip", *others, written)]
-    assert files[len(shared) : -1] == own
+    assert pip_config.all_files(environ)[:-1] == shared + own
 
 
 def test_urls_stay_the_same_with_a_single_loopback_address(
@@ -117,8 +108,7 @@ def project(folder: Path, packages: str = "", dotenv: str = "") -> Project:
 
 
 @pytest.mark.usefixtures("windows")
-def test_token_variable_in_any_case(tmp_path: Path) -> None:
-    """On Windows the token is stored under the variable name that the environment already has."""
+def test_the_token_variable_of_windows_may_be_written_in_any_case(tmp_path: Path) -> None:
     found = project(tmp_path)
     assert list(found.assign_variables(found.sources())) == ["CODEARTIFACT_AUTH_TOKEN"]
 
@@ -132,32 +122,16 @@ def test_token_variable_in_any_case(tmp_path: Path) -> None:
         ("", "ELSEWHERE=https://other.example/${codeartifact_AUTH_token}/\n"),
     ],
 )
-def test_stray_token_in_any_case(packages: str, dotenv: str, tmp_path: Path) -> None:
-    """On Windows a token's variable in another URL is refused in any case."""
+def test_a_token_variable_in_another_url_is_refused_in_any_case(
+    packages: str, dotenv: str, tmp_path: Path
+) -> None:
     found = project(tmp_path, packages, dotenv)
     with pytest.raises(ConfigurationError, match="CODEARTIFACT_AUTH_TOKEN"):
         found.assign_variables(found.sources())
 
 
-@pytest.mark.usefixtures("windows")
-@pytest.mark.parametrize("name", ["pip_index_url", "Pip_Find_Links", "PIP_EXTRA_INDEX_URL"])
-def test_dotenv_in_any_case(name: str, tmp_path: Path) -> None:
-    """On Windows an index of .env is refused in any case: pipenv would load it."""
-    found = project(tmp_path, dotenv=f"{name}=https://other.example/\n")
-    line = CommandLine({}, ["lock"], 0)
-    with pytest.raises(ConfigurationError, match=rf"\.env sets {name.upper()}"):
-        PipInputs(line, found, found.sources(), pip=False)
-
-
-@pytest.mark.usefixtures("windows")
-def test_dotenv_names_the_pipfile_in_any_case(tmp_path: Path) -> None:
-    """On Windows .env leads to another Pipfile in any case."""
-    (tmp_path / "other").write_text("[packages]\n")
-    assert project(tmp_path, dotenv="pipenv_pipfile=other\n").pipfile == str(tmp_path / "other")
-
-
-def test_pylock_in_any_case(tmp_path: Path) -> None:
-    """A token's variable in PYLOCK.TOML is refused: macOS and Windows find it as pylock.toml."""
+def test_a_token_variable_in_pylock_toml_of_any_case_is_refused(tmp_path: Path) -> None:
+    """MacOS and Windows find PYLOCK.TOML as pylock.toml."""
     (tmp_path / "PYLOCK.TOML").write_text('a = "https://x.example/${Codeartifact_Auth_Token}"')
     found = project(tmp_path)
     with pytest.raises(ConfigurationError, match="Codeartifact_Auth_Token"):
@@ -165,28 +139,41 @@ def test_pylock_in_any_case(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("windows")
-@pytest.mark.parametrize("name", ["pipenv.bat", "PIPENV.CMD"])
-def test_a_batch_file_is_not_run_as_pipenv(name: str, tmp_path: Path) -> None:
-    """Windows would treat `requests>=2` as a redirection."""
-    (tmp_path / name).touch()
-    with pytest.raises(ConfigurationError, match="batch file"):
-        find_pipenv(Settings({"pipenv": str(tmp_path / name)}, {}))
+@pytest.mark.parametrize("name", ["pip_index_url", "Pip_Find_Links", "PIP_EXTRA_INDEX_URL"])
+def test_an_index_in_dotenv_is_refused_in_any_case(name: str, tmp_path: Path) -> None:
+    """Pipenv would load it."""
+    found = project(tmp_path, dotenv=f"{name}=https://other.example/\n")
+    with pytest.raises(ConfigurationError, match=rf"\.env sets {name.upper()}"):
+        PipInputs(CommandLine({}, ["lock"], 0), found, found.sources(), pip=False)
 
 
-@pytest.mark.parametrize("own", ["pipenv-ca", "codeartifact-pipenv.exe"])
-def test_this_program_is_not_run_as_pipenv(
-    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("windows")
+def test_dotenv_of_windows_names_the_pipfile_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("[packages]\n")
+    assert project(tmp_path, dotenv="pipenv_pipfile=other\n").pipfile == str(tmp_path / "other")
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("pipenv.bat", "batch file"),  # Windows would treat `requests>=2` as a redirection.
+        ("PIPENV.CMD", "batch file"),
+        ("pipenv-ca", "this program itself"),
+        ("codeartifact-pipenv.exe", "this program itself"),
+    ],
+)
+def test_a_batch_file_or_this_program_is_not_run_as_pipenv(
+    name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Windows its scripts end in .exe."""
-    (tmp_path / own).touch()
+    (tmp_path / name).touch()
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "pipenv-ca")])
-    with pytest.raises(ConfigurationError, match="this program itself"):
-        find_pipenv(Settings({"pipenv": str(tmp_path / own)}, {}))
+    with pytest.raises(ConfigurationError, match=reason):
+        find_pipenv(Settings({"pipenv": str(tmp_path / name)}, {}))
 
 
 @pytest.mark.parametrize("folders", ["lib/python3.12/site-packages", "lib/site-packages"])
 def test_the_version_of_another_pipenv_is_read_from_its_files(folders: str, tmp_path: Path) -> None:
-    """This includes the layout of Windows."""
     module = tmp_path / folders / "pipenv"
     module.mkdir(parents=True)
     (module / "__version__.py").write_text('__version__ = "2030.1"\n')
@@ -200,7 +187,6 @@ def test_the_version_of_another_pipenv_is_read_from_its_files(folders: str, tmp_
 def test_login_on_windows_writes_the_netrc_that_pip_reads(
     there: list[str], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The login is written to the netrc file that pip and requests read."""
     for name in there:
         (tmp_path / name).touch()
     monkeypatch.setenv("HOME", str(tmp_path))  # for expanduser, which reads USERPROFILE on Windows
@@ -208,8 +194,9 @@ def test_login_on_windows_writes_the_netrc_that_pip_reads(
 
 
 @pytest.mark.usefixtures("windows")
-def test_uv_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Indexes in uv's own files are known on Windows: `env` sets no variable that they share."""
+def test_indexes_in_the_files_of_uv_on_windows_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for variable in ("APPDATA", "PROGRAMDATA"):
         file = tmp_path / variable / "uv" / "uv.toml"
         file.parent.mkdir(parents=True)
@@ -221,8 +208,9 @@ def test_uv_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"APPDATA", "PROGRAMDATA"} <= names
 
 
-def test_pip_ini_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pip.ini in the encoding of Windows is read, as pip reads it."""
+def test_a_pip_ini_in_the_encoding_of_windows_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(locale, "getpreferredencoding", lambda **_options: "cp1252")
     file = tmp_path / "pip.ini"
     file.write_text("# für alle\n[global]\nindex-url = https://one.example/\n", encoding="cp1252")
@@ -232,7 +220,6 @@ def test_pip_ini_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("windows")
 def test_environment_is_the_same_for_a_drive_in_either_case() -> None:
-    """The environment of a project is the same whether a drive is written c: or C:."""
     first, second = (environment_name(f"{drive}:/projects/app/Pipfile", {}) for drive in "cC")
     assert first == second
 
@@ -241,7 +228,6 @@ def test_environment_is_the_same_for_a_drive_in_either_case() -> None:
 def test_a_file_open_in_another_program_is_replaced_once_it_is_closed(
     fails: int, wanted: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On Windows a file that another program has open is replaced as soon as it is closed."""
     path = tmp_path / "Pipfile"
     path.write_bytes(b"old")
     tries = iter([True] * fails)
@@ -264,8 +250,7 @@ def test_a_file_open_in_another_program_is_replaced_once_it_is_closed(
 @pytest.mark.parametrize(
     ("status", "wanted"), [(0, 0), (3, 3), (0xC000013A, -1073741510), (-2, 130)]
 )
-def test_exit_status_of_windows(status: int, wanted: int) -> None:
-    """The exit status of a pipenv that ctrl-C ended is passed on, and one that had not begun is 130."""
+def test_the_exit_status_of_pipenv_on_windows_is_passed_on(status: int, wanted: int) -> None:
     assert exit_like_child(status) == wanted
 
 
@@ -275,7 +260,6 @@ def test_exit_status_of_windows(status: int, wanted: int) -> None:
     ["# note\n\n", "# note\n", "", '[packages]\na = "*"\n\n', "[pipenv]\n\n# a\n[packages]\n"],
 )
 def test_a_source_is_added_to_a_pipfile_with_windows_line_ends(text: str, first: bool) -> None:
-
     def done(text: str) -> str:
         edit = TomlEdit(text)
         edit.add_source({"name": "ca", "url": "https://x.example/"}, first=first)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from support.runs import wait_for
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.wrapper import run_files
 from codeartifact_pipenv.wrapper.run_files import private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners, modes and locks are POSIX's")
 
@@ -34,9 +39,10 @@ def mode(path: str | Path) -> int:
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 
-def sweep() -> None:
+def sweep() -> bool:
+    """Begin and end another run; return false."""
     with private_folder():
-        pass
+        return False
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -52,7 +58,9 @@ def test_folders_and_files_are_private_with_any_umask(umask: int) -> None:
         os.umask(before)
 
 
-def test_a_failed_write_is_an_error_and_leaves_nothing(parent: Path) -> None:
+def test_a_failed_write_is_an_error_and_leaves_nothing(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The hint names TMPDIR."""
     with (
         private_folder() as folder,
@@ -61,32 +69,27 @@ def test_a_failed_write_is_an_error_and_leaves_nothing(parent: Path) -> None:
         folder.write("none/netrc", "secret")
     assert list(parent.iterdir()) == []
     (parent / "plain").touch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_files, "_temporary_folder", lambda: str(parent / "plain"))
-        with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as caught:
-            sweep()
+    monkeypatch.setattr(run_files, "_temporary_folder", lambda: str(parent / "plain"))
+    with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as caught:
+        sweep()
     assert "TMPDIR" in caught.value.hint
 
 
-def test_the_folder_is_removed_after_the_block(parent: Path) -> None:
-    with private_folder() as folder:
-        Path(folder.path, "requests.txt").write_text("token")
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
+def test_the_folder_is_removed_with_the_run_however_it_ends(
+    parent: Path, tmp_path: Path, error: type[BaseException] | None
+) -> None:
+    """A link in it is removed without its target."""
+    (tmp_path / "precious").touch()
+    with contextlib.suppress(*([error] if error else [])), private_folder() as folder:
+        folder.write("netrc", "token")
         Path(folder.path, "deep").mkdir()
+        Path(folder.path, "link").symlink_to(tmp_path / "precious")
         assert {path.stem for path in parent.iterdir()} == {Path(folder.path).name}
-    assert list(parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_the_folder_is_removed_after_an_exception(parent: Path, error: type[BaseException]) -> None:
-
-    def fail() -> None:
-        with private_folder() as folder:
-            folder.write("netrc", "token")
+        if error is not None:
             raise error
-
-    with pytest.raises(error):
-        fail()
     assert list(parent.iterdir()) == []
+    assert (tmp_path / "precious").exists()
 
 
 def test_two_runs_do_not_remove_each_others_folder(parent: Path) -> None:
@@ -110,62 +113,44 @@ with private_folder() as folder:
 """
 
 
-class Holder:
-    """A process that holds a private folder, and its child, which may hold it too."""
-
-    def __init__(self, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _HOLDER, *words], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        path, child = self.process.stdout.readline().split()
-        self.path, self.child = Path(path), int(child)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    def kill_child(self) -> None:
-        os.kill(self.child, signal.SIGKILL)
+@contextlib.contextmanager
+def holder(*words: str, killed: bool) -> Iterator[tuple[Path, int]]:
+    """Start a process that holds a private folder; yield that and its child, which may hold it."""
+    program = [sys.executable, "-c", _HOLDER, *words]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        path, child = process.stdout.readline().split()
+        if killed:
+            process.kill()
+            process.wait()
+        try:
+            yield Path(path), int(child)
+        finally:
+            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
 
 def test_the_folder_of_a_live_process_is_not_removed() -> None:
-    holder = Holder()
-    try:
+    with holder(killed=False) as (path, _):
         sweep()
-        assert (holder.path / "netrc").read_text() == "token"
-    finally:
-        holder.kill_child()
-        holder.kill()
+        assert (path / "netrc").read_text() == "token"
 
 
 def test_the_next_run_removes_the_folder_of_a_killed_process(parent: Path) -> None:
     """A live child that does not hold the folder does not matter."""
-    holder = Holder()
-    holder.kill()
-    try:
-        assert (holder.path / "netrc").exists()
+    with holder(killed=True) as (path, _):
+        assert (path / "netrc").exists()
         sweep()
         assert list(parent.iterdir()) == []
-    finally:
-        holder.kill_child()
 
 
 def test_a_folder_inherited_by_a_child_is_removed_after_it_ends(parent: Path) -> None:
-    holder = Holder("child")
-    holder.kill()
-    try:
+    with holder("child", killed=True) as (path, child):
         sweep()
-        assert (holder.path / "netrc").exists()
-    finally:
-        holder.kill_child()
-    deadline = time.monotonic() + 10
-    while list(parent.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-        sweep()
-    assert list(parent.iterdir()) == []
+        assert (path / "netrc").exists()
+        os.kill(child, signal.SIGKILL)
+        wait_for(lambda: sweep() or not list(parent.iterdir()))
 
 
 RUN = "pipenv-ca-0123456789abcdef"
@@ -218,13 +203,3 @@ def test_other_names_and_folders_without_a_lock_are_not_removed(parent: Path) ->
     before = sorted(path.name for path in parent.iterdir())
     sweep()
     assert sorted(path.name for path in parent.iterdir()) == before
-
-
-def test_a_link_in_a_folder_is_removed_without_its_target(parent: Path, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    (target / "precious").touch()
-    with private_folder() as folder:
-        Path(folder.path, "link").symlink_to(target)
-    assert (target / "precious").exists()
-    assert list(parent.iterdir()) == []

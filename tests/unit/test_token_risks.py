@@ -1,10 +1,8 @@
-"""Project settings that could redirect or expose the token, and private files."""
+"""Project settings that could redirect or expose the token."""
 
 from __future__ import annotations
 
 import json
-import os
-import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +11,6 @@ from support.projects import PYPI_SOURCE, write_pipfile
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.checks.machine.interpreter import version_of_environment
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.private import NotOwnError, check_own_folder, read_private
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
 from codeartifact_pipenv.wrapper.child_environment import (
@@ -27,6 +24,8 @@ from codeartifact_pipenv.wrapper.route import PROXY, choose_route, token_risk
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codeartifact_pipenv.project.pipfile import Project
+
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
 SOURCE = read_source("ours", URL, "Pipfile", {})
@@ -38,15 +37,7 @@ PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "PIP_CERT",
-        "pip_cert",
-        "REQUESTS_CA_BUNDLE",
-        "SSLKEYLOGFILE",
-        "HOME",
-        "XDG_CONFIG_HOME",
-        "XDG_DATA_HOME",
-    ],
+    "PIP_CERT pip_cert REQUESTS_CA_BUNDLE SSLKEYLOGFILE HOME XDG_CONFIG_HOME XDG_DATA_HOME".split(),
 )
 def test_dotenv_that_changes_certificates_is_a_risk(name: str) -> None:
     dotenv = DotEnv("/p/.env", {name: "./ca.pem"})
@@ -57,7 +48,6 @@ def test_dotenv_that_changes_certificates_is_a_risk(name: str) -> None:
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "PIP_INDEX_URL", "PYTHONPATH", "DATABASE_URL"])
 def test_dotenv_with_a_proxy_or_other_settings_is_not_a_risk(name: str) -> None:
     assert token_risk([SOURCE], DotEnv("/p/.env", {name: "x"}), {}) is None
-    assert token_risk([SOURCE], None, {}) is None
 
 
 def test_verify_ssl_is_a_risk_only_for_a_repository() -> None:
@@ -98,27 +88,31 @@ def test_usual_names_of_token_variables_are_accepted(name: str) -> None:
 STRAY = "https://evil.example/${CODEARTIFACT_AUTH_TOKEN}/x.whl"
 
 
+def locked_project(folder: Path, lock: dict[str, object]) -> Project:
+    write_pipfile(folder, PYPI_SOURCE, f'[[source]]\nname = "s"\nurl = "{URL}"\n')
+    (folder / "Pipfile.lock").write_text(json.dumps(lock))
+    return load_project({}, str(folder), lambda: None)
+
+
 @pytest.mark.parametrize(
-    "document",
+    "lock",
     [
         {"default": {"x": {"file": STRAY}}},
         {"develop": {f"x @ {STRAY}": {"version": "*"}}},
         {"docs": {"x": {"extras": [STRAY]}}},
     ],
 )
-def test_variables_in_lock_entries_are_checked(document: dict[str, object], tmp_path: Path) -> None:
-    write_pipfile(tmp_path, f'[[source]]\nname = "s"\nurl = "{URL}"\nverify_ssl = true\n')
-    (tmp_path / "Pipfile.lock").write_text(json.dumps({"_meta": {"sources": []}, **document}))
-    project = load_project({}, str(tmp_path), lambda: None)
+def test_a_lock_that_would_send_the_token_elsewhere_is_refused(
+    lock: dict[str, object], tmp_path: Path
+) -> None:
+    project = locked_project(tmp_path, lock)
     with pytest.raises(ConfigurationError, match=r"Pipfile\.lock would send the token"):
         project.assign_variables(project.sources())
 
 
 def test_file_url_of_the_repository_may_name_the_variable(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, PYPI_SOURCE, f'[[source]]\nname = "s"\nurl = "{URL}"\n')
     entry = {"file": URL.replace("simple/", "simple/x/1/x.whl")}
-    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {"x": entry}}))
-    project = load_project({}, str(tmp_path), lambda: None)
+    project = locked_project(tmp_path, {"default": {"x": entry}})
     assert project.assign_variables(project.sources())
     assert project.mentioned_variables() == {"CODEARTIFACT_AUTH_TOKEN"}
 
@@ -143,26 +137,3 @@ def test_version_is_read_without_running_the_interpreter(
     (tmp_path / "pyvenv.cfg").write_text(text)
     assert version_of_environment(str(tmp_path)) == version
     assert version_of_environment(str(tmp_path / "nowhere")) is None
-
-
-@pytest.mark.skipif(os.name == "nt", reason="modes as on POSIX")
-def test_private_file_is_read_only_if_safe(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("abc")
-    for mode in (0o604, 0o640, 0o606):
-        path.chmod(mode)
-        with pytest.raises(NotOwnError):
-            read_private(str(path))
-    path.chmod(0o600)
-    assert read_private(str(path)) == b"abc"
-    (tmp_path / "link").symlink_to(path)
-    for other in ("link", "none", "."):
-        with pytest.raises(OSError, match=r".*"):
-            read_private(str(tmp_path / other))
-    folder = tmp_path / "folder"
-    folder.mkdir(mode=0o700)
-    check_own_folder(str(folder))
-    folder.chmod(0o1777)
-    with pytest.raises(NotOwnError):
-        check_own_folder(str(folder))
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
