@@ -12,30 +12,38 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_below
+from support.files import files_with
+from support.identities import AccessKey, make_user, section
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
-from support.sandbox import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+pytestmark = pytest.mark.wide
 PYTHON = SCRIPTS / "python"
 
 
 @pytest.fixture(scope="module")
-def guest(sandbox: Sandbox) -> dict[str, str]:
+def guest(sandbox: Sandbox) -> AccessKey:
     """Return the access key of another user of the account."""
-    client = client_of(sandbox, "iam", sandbox.user)
-    try:
-        client.create_user(UserName="guest")
-        key: dict[str, str] = client.create_access_key(UserName="guest")["AccessKey"]
-    finally:
-        client.close()
-    return key
+    return make_user(sandbox, "guest")
+
+
+@pytest.fixture
+def keyringrc(home: Path) -> Path:
+    """Return the path of the keyring configuration file."""
+    path = home / ".config" / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
+def pipfile(sandbox: Sandbox, project: Path) -> Path:
+    return write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
 
 
 def get(env: Mapping[str, str], cwd: Path, service: str) -> Result:
@@ -50,36 +58,17 @@ def own_lines(stderr: str) -> list[str]:
 # --- keyringrc.cfg -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def keyringrc(home: Path) -> Path:
-    """Return the path of the keyring configuration file."""
-    path = home / ".config" / "python_keyring" / "keyringrc.cfg"
-    path.parent.mkdir(parents=True)
-    return path
-
-
-def keys(key_id: str, secret: str) -> str:
-    return f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n"
-
-
-@pytest.mark.wide
 def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    guest: dict[str, str],
-    keyringrc: Path,
-    tmp_path: Path,
+    sandbox: Sandbox, sandbox_env: dict[str, str], guest: AccessKey, keyringrc: Path, tmp_path: Path
 ) -> None:
     """Both entry points share one call, and --ca-profile wins over the file."""
-    own = keys(sandbox.user.access_key_id, sandbox.user.secret_access_key)
-    theirs = keys(guest["AccessKeyId"], guest["SecretAccessKey"])
-    (tmp_path / "aws").write_text(f"[mine]\n{own}[theirs]\n{theirs}")
+    (tmp_path / "aws").write_text(section("mine", sandbox.user) + section("theirs", guest))
     env = without_credentials(sandbox_env)
     env["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "aws")
-    owner = sandbox.endpoint.domain.owner
+    title = f'[codeartifact account="{sandbox.endpoint.domain.owner}"]'
     text = (
         "[codeartifact]\nprofile_name = nobody\ntoken_duration = 1800\n"
-        f'[codeartifact account="{owner}"]\nprofile_name = theirs\n'
+        f"{title}\nprofile_name = theirs\n"
         '[codeartifact account="000000000000" name="team"]\nprofile_name = nobody\n'
     )
     keyringrc.write_text(text)
@@ -90,53 +79,47 @@ def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
     shown = run(PIPENV_CA, "--ca-verbose", "token", service, env=env, cwd=tmp_path)
     assert shown.stdout == token.stdout
     (note,) = [line for line in shown.stderr.splitlines() if str(keyringrc) in line]
-    assert f'[codeartifact account="{owner}"]' in note
+    assert title in note
     assert "profile theirs, 1800 seconds" in note
     mine = run(PIPENV_CA, "--ca-profile", "mine", "token", service, env=env, cwd=tmp_path)
     assert mine.status == 0, mine.output
-    assert mine.stdout != token.stdout
-    assert calls.callers() == [guest["AccessKeyId"], sandbox.user.access_key_id]
+    assert calls.callers() == [guest.access_key_id, sandbox.user.access_key_id]
     # Another profile in the file is another identity and gets its token.
     keyringrc.write_text(text.replace("= theirs", "= mine"))
-    assert get(env, tmp_path, service).stdout == mine.stdout
+    assert get(env, tmp_path, service).stdout == mine.stdout != token.stdout
     assert calls.count() == 2
 
 
-@pytest.mark.wide
+@pytest.mark.usefixtures("pipfile")
 def test_access_keys_of_keyringrc_are_used_and_never_shown(
+    *,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
-    guest: dict[str, str],
+    guest: AccessKey,
     keyringrc: Path,
     project: Path,
 ) -> None:
     """They get tokens that are separate from those of the environment."""
     service = sandbox.endpoint.simple_url
     before = get(sandbox_env, project, service)
-    secret = guest["SecretAccessKey"]
-    text = f"[codeartifact]\nprofile_name = none\n{keys(guest['AccessKeyId'], secret)}"
-    keyringrc.write_text(text)
+    keyringrc.write_text(section("codeartifact", guest) + "profile_name = none\n")
     calls = Calls(sandbox)
     found = get(sandbox_env, project, service)
     assert found.status == 0, found.output
     assert found.stdout != before.stdout
     assert get(sandbox_env, project, service) == found
-    assert calls.callers() == [guest["AccessKeyId"]]
-    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
-    words = (PIPENV_CA, "--ca-verbose", "doctor", "--json")
-    looked = run(*words, env=sandbox_env, cwd=project)
-    assert secret not in looked.output
+    assert calls.callers() == [guest.access_key_id]
+    looked = run(PIPENV_CA, "--ca-verbose", "doctor", "--json", env=sandbox_env, cwd=project)
     findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
     sentences = {finding["subject"]: finding["sentence"] for finding in findings}
     assert sentences["identity"].endswith(":user/guest")
-    assert guest["AccessKeyId"] in sentences["credentials"]
     assert str(keyringrc) in sentences["keyringrc.cfg"]
-    assert guest["AccessKeyId"] in sentences["keyringrc.cfg, codeartifact"]
-    cache = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
-    assert all(secret not in path.read_text(errors="replace") for path in files_below(cache))
+    for subject in ("credentials", "keyringrc.cfg, codeartifact"):
+        assert guest.access_key_id in sentences[subject]
+    assert guest.secret_access_key not in looked.output
+    assert files_with(guest.secret_access_key, [Path(sandbox_env["PIPENV_CA_CACHE_DIR"])]) == []
 
 
-@pytest.mark.wide
 def test_error_about_an_unknown_profile_names_keyringrc_as_its_origin(
     sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, tmp_path: Path
 ) -> None:
@@ -152,11 +135,17 @@ def test_error_about_an_unknown_profile_names_keyringrc_as_its_origin(
     assert get(sandbox_env, tmp_path, service).status == 0
 
 
-@pytest.mark.wide
+_LOOK_UP = """
+import sys
+from codeartifact_pipenv.auth.backend import CodeArtifactBackend
+for service in (sys.argv[1], "https://example.org/simple/"):
+    assert CodeArtifactBackend().get_credential(service, None) is None
+"""
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        ("key = secret-thing\n[codeartifact]\n", "keyringrc-broken"),
         ("[codeartifact]\nprofile_name secret-thing\n", "keyringrc-broken"),
         (
             "[codeartifact region=us-east-1]\nprofile_name = a\n"
@@ -164,9 +153,10 @@ def test_error_about_an_unknown_profile_names_keyringrc_as_its_origin(
             "keyringrc-ambiguous",
         ),
     ],
-    ids=["no section", "no value", "two that fit"],
 )
-def test_a_broken_keyringrc_is_reported_and_not_changed(
+@pytest.mark.usefixtures("pipfile")
+def test_each_entry_point_reports_a_broken_keyringrc(
+    *,
     data: str,
     code: str,
     sandbox: Sandbox,
@@ -174,22 +164,16 @@ def test_a_broken_keyringrc_is_reported_and_not_changed(
     keyringrc: Path,
     project: Path,
 ) -> None:
-    """Each entry point reports it, and AWS is not asked."""
+    """The file is not changed, and AWS is not asked."""
     keyringrc.write_text(data)
     calls = Calls(sandbox)
     service = sandbox.endpoint.simple_url
     failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=project)
     assert_error(failed, 2, str(keyringrc), code)
     # The keyring command stops at a file that it cannot parse; a client continues.
-    program = (
-        "from codeartifact_pipenv.auth.backend import CodeArtifactBackend as Backend\n"
-        f"assert Backend().get_credential({service!r}, None) is None\n"
-        "assert Backend().get_credential('https://example.org/simple/', None) is None\n"
-    )
-    asked = run(PYTHON, "-c", program, env=sandbox_env, cwd=project)
+    asked = run(PYTHON, "-c", _LOOK_UP, service, env=sandbox_env, cwd=project)
     assert asked.status == 0, asked.output
     assert [str(keyringrc) in line for line in asked.stderr.splitlines()] == [True]
-    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
     looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
     assert code in looked.stdout
     for done in (failed, asked, looked):
@@ -199,25 +183,23 @@ def test_a_broken_keyringrc_is_reported_and_not_changed(
     assert calls.count() == 0
 
 
-@pytest.mark.wide
+@pytest.mark.usefixtures("pipfile")
 def test_doctor_lists_the_keyringrc_settings_that_are_ignored(
-    sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, project: Path
+    sandbox_env: dict[str, str], keyringrc: Path, project: Path
 ) -> None:
-    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
     keyringrc.write_text("[backend]\nkeyring-path = /x\n")
     looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
     assert "keyringrc" not in looked.stdout
     keyringrc.write_text('[codeartifact]\nverify = no\n[codeartifact team="x"]\nprofile_name=x\n')
     looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
-    lines = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
-    assert len(lines) == 2
-    assert "verify in [codeartifact]" in lines[0]
-    assert '[codeartifact team="x"]' in lines[1]
+    first, second = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
+    assert "verify in [codeartifact]" in first
+    assert '[codeartifact team="x"]' in second
 
 
 # --- refusals ----------------------------------------------------------------------------
 
-_ASK_TWICE = f"""
+_ASK = f"""
 import subprocess, sys
 for service in sys.argv[1:]:
     words = [{KEYRING!r}, "get", service, "aws"]
@@ -230,12 +212,12 @@ class Client:
     """A program that asks the keyring command for URL and host, each in a new process."""
 
     def __init__(self, sandbox: Sandbox, cwd: Path) -> None:
-        self._services = (sandbox.endpoint.simple_url, sandbox.endpoint.host)
+        self._words = (PYTHON, "-c", _ASK, sandbox.endpoint.simple_url, sandbox.endpoint.host)
         self._cwd = cwd
 
     def ask(self, env: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Return the lines that it got and the lines that this package printed."""
-        done = run(PYTHON, "-c", _ASK_TWICE, *self._services, env=env, cwd=self._cwd)
+        done = run(*self._words, env=env, cwd=self._cwd)
         assert done.status == 0, done.output
         return done.stdout.splitlines(), own_lines(done.stderr)
 
@@ -249,7 +231,6 @@ def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.mark.shows_token("output")
-@pytest.mark.wide
 def test_a_denied_client_that_asks_again_costs_one_call(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -281,22 +262,15 @@ def test_a_denied_client_that_asks_again_costs_one_call(
     assert calls.count() == 6
 
 
-@pytest.mark.wide
 def test_one_call_refuses_eight_clients_that_start_together(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
     """Each client prints the reason."""
     calls = Calls(denied)
-    words = [str(PYTHON), "-c", _ASK_TWICE, denied.endpoint.simple_url]
+    words = [str(PYTHON), "-c", _ASK, denied.endpoint.simple_url]
+    pipe = subprocess.PIPE
     processes = [
-        subprocess.Popen(
-            words,
-            env=sandbox_env,
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        subprocess.Popen(words, env=sandbox_env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
         for _ in range(8)
     ]
     printed = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
@@ -305,7 +279,6 @@ def test_one_call_refuses_eight_clients_that_start_together(
 
 
 @pytest.mark.shows_token("output")
-@pytest.mark.wide
 def test_an_unreachable_aws_is_not_tried_a_second_time(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -323,20 +296,17 @@ def test_an_unreachable_aws_is_not_tried_a_second_time(
     with socket.create_server(("127.0.0.1", 0)) as server:
         Thread(target=hang_up, daemon=True).start()
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-        got, printed = client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy})
+        env = sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}
+        got, printed = client.ask(env)
         assert (got, len(printed)) == (["1 ", "1 "], 1)
         once = len(tried)
         assert once > 0
-        assert client.ask(sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}) == (
-            got,
-            printed,
-        )
+        assert client.ask(env) == (got, printed)
         assert len(tried) == once
         server.shutdown(socket.SHUT_RDWR)
     assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
 
 
-@pytest.mark.wide
 def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -348,7 +318,6 @@ def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
     assert calls.count() == 2
 
 
-@pytest.mark.wide
 def test_pip_with_the_keyring_command_is_denied_with_one_call(
     denied: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
@@ -357,16 +326,12 @@ def test_pip_with_the_keyring_command_is_denied_with_one_call(
     app_data = ["--app-data", str(shared / "virtualenv")]
     virtualenv = [str(PYTHON), "-m", "virtualenv", "--quiet", *app_data, str(folder)]
     subprocess.run(virtualenv, check=True)
-    scripts = tmp_path / "scripts"
-    scripts.mkdir()
-    script = scripts / "keyring"
+    script = tmp_path / "scripts" / "keyring"
+    script.parent.mkdir()
     script.write_text(f'#!/bin/sh\necho "$*" >> "{log}"\nexec "{KEYRING}" "$@"\n')
     script.chmod(0o755)
-    env = sandbox_env | {
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_CONFIG_FILE": os.devnull,
-    }
+    env = pip_environment(sandbox_env)
+    env["PATH"] = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
     words = [str(folder / "bin" / "pip"), "install", "--no-deps", "--no-input"]
     words += ["--keyring-provider", "subprocess", "--index-url"]
     url = denied.endpoint.simple_url.replace("https://", "https://aws@")
@@ -378,47 +343,39 @@ def test_pip_with_the_keyring_command_is_denied_with_one_call(
     assert calls.count() == 1
 
 
-@pytest.mark.wide
 def test_pip_that_imports_keyring_is_denied_with_one_call(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
     """A pip asks twice in one process; one line is printed per run."""
     words = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-input", "--target", "target"]
     words += ["--keyring-provider", "import", "--index-url", denied.endpoint.simple_url]
-    env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
     calls = Calls(denied)
     for _ in range(2):
-        done = run(*words, "orb-common", env=env, cwd=tmp_path)
+        done = run(*words, "orb-common", env=pip_environment(sandbox_env), cwd=tmp_path)
         assert done.status == 1
         assert len(own_lines(done.stderr)) == 1
         assert calls.count() == 1
 
 
-# --- with keyrings.codeartifact ---------------------------------------------------------
+def pip_environment(env: Mapping[str, str]) -> dict[str, str]:
+    return {**env, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
 
 
-@pytest.mark.wide
 def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(
     sandbox: Sandbox, sandbox_env: dict[str, str], clean_base: dict[str, str], tmp_path: Path
 ) -> None:
     """Any number of `keyring get` commands make one call."""
-    beside = tmp_path / "beside"
-    words = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", str(beside)]
+    words = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", "beside"]
     installed = run(*words, "keyrings.codeartifact", env=clean_base, cwd=tmp_path)
     assert installed.status == 0, installed.output
-    env = sandbox_env | {"PYTHONPATH": str(beside)}
+    env = sandbox_env | {"PYTHONPATH": str(tmp_path / "beside")}
     listed = run(KEYRING, "--list-backends", env=env, cwd=tmp_path)
     assert "keyrings.codeartifact.CodeArtifactBackend" in listed.stdout
     calls = Calls(sandbox)
     service = sandbox.endpoint.simple_url
-    first = get(env, tmp_path, service)
-    assert first.status == 0, first.output
-    creds = (KEYRING, "--mode=creds", "--output=json", "get", service)
-    got = run(*creds, env=env, cwd=tmp_path)
-    assert json.loads(got.stdout) == {"username": "aws", "password": first.stdout.strip()}
+    assert len({get(env, tmp_path, service) for _ in range(2)}) == 1
     assert calls.count() == 1
     # keyrings.codeartifact alone makes one call per get, so the count above is meaningful.
     alone = env | {"PYTHON_KEYRING_BACKEND": "keyrings.codeartifact.CodeArtifactBackend"}
-    theirs = {get(alone, tmp_path, service).stdout for _ in range(2)}
-    assert len(theirs) == 2
+    assert len({get(alone, tmp_path, service) for _ in range(2)}) == 2
     assert calls.count() == 3

@@ -37,7 +37,10 @@ PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._
 
 @pytest.mark.parametrize(
     "name",
-    "PIP_CERT pip_cert REQUESTS_CA_BUNDLE SSLKEYLOGFILE HOME XDG_CONFIG_HOME XDG_DATA_HOME".split(),
+    [
+        *("PIP_CERT", "pip_cert", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"),
+        *("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
+    ],
 )
 def test_dotenv_that_changes_certificates_is_a_risk(name: str) -> None:
     dotenv = DotEnv("/p/.env", {name: "./ca.pem"})
