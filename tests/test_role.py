@@ -6,31 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.github import github
+from support.identities import ROLE, section
 from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-ROLE = "arn:aws:iam::123456789012:role/team/reader"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
 IN_ROLE = "arn:aws:sts::123456789012:assumed-role/reader/pipenv-ca"
 FAR_OWNER = "210987654321"
 # A line of the user's settings file.
 OF_DOMAIN = "domains.my-dom-123456789012.role = '{}'\n"
+OF_OTHER_DOMAIN = f"domains.other-123456789012.role = '{OTHER_ROLE}'\n"
+PLACE = "--domain my-dom --repository team"
 wide = pytest.mark.wide
-
-
-@pytest.fixture
-def denied(sandbox: Sandbox) -> Iterator[None]:
-    """Deny AssumeRole to everyone."""
-    sandbox.deny("sts:AssumeRole")
-    yield
-    sandbox.allow("sts:AssumeRole")
 
 
 def callers(sandbox: Sandbox, calls: Calls) -> list[str]:
@@ -46,66 +40,44 @@ def own_file(env: Mapping[str, str], folder: Path, text: str) -> dict[str, str]:
     return {**env, "PIPENV_CA_CONFIG": str(path)}
 
 
-def profile(sandbox: Sandbox, name: str, owner: str) -> str:
-    """Return a profile of the AWS configuration with the keys of an account."""
-    keys = sandbox.administrator(owner)
-    return (
-        f"[profile {name}]\naws_access_key_id = {keys.access_key_id}\n"
-        f"aws_secret_access_key = {keys.secret_access_key}\n"
-    )
-
-
 @pytest.mark.parametrize(
-    ("options", "variables", "text"),
+    ("option", "variable", "text"),
     [
-        pytest.param(
-            ("--ca-role", ROLE), {"PIPENV_CA_ROLE": OTHER_ROLE}, "", marks=wide, id="option"
-        ),
-        pytest.param(
-            (), {"PIPENV_CA_ROLE": ROLE}, OF_DOMAIN.format(OTHER_ROLE), marks=wide, id="variable"
-        ),
-        pytest.param((), {}, f"role = '{OTHER_ROLE}'\n{OF_DOMAIN.format(ROLE)}", id="domain"),
-        pytest.param(
-            (),
-            {},
-            f"role = '{ROLE}'\n{OF_DOMAIN.format(OTHER_ROLE).replace('my-dom', 'other')}",
-            marks=wide,
-            id="own file",
-        ),
+        pytest.param(ROLE, OTHER_ROLE, "", marks=wide, id="option"),
+        pytest.param("", ROLE, OF_DOMAIN.format(OTHER_ROLE), marks=wide, id="variable"),
+        pytest.param("", "", f"role = '{OTHER_ROLE}'\n{OF_DOMAIN.format(ROLE)}", id="domain"),
+        pytest.param("", "", f"role = '{ROLE}'\n{OF_OTHER_DOMAIN}", marks=wide, id="own file"),
     ],
 )
 def test_the_token_is_requested_by_the_configured_role(
-    options: tuple[str, ...],
-    variables: dict[str, str],
+    *,
+    option: str,
+    variable: str,
     text: str,
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """This holds for the option, the variable, a domain and the user's file."""
-    env = own_file(sandbox_env | variables, tmp_path, text)
+    env = own_file(sandbox_env, tmp_path, text)
+    env |= {"PIPENV_CA_ROLE": variable} if variable else {}
     calls = Calls(sandbox)
+    options = ("--ca-role", option) if option else ()
     done = run(PIPENV_CA, *options, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
     assert (done.status, done.stderr) == (0, "")
     assert callers(sandbox, calls) == [IN_ROLE]
 
 
 @wide
-def test_each_role_has_a_cached_token(
+def test_a_cached_token_is_used_only_by_the_role_that_requested_it(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """A cached token is used only by the role that requested it."""
     calls = Calls(sandbox)
-    for _ in range(2):
-        for role in ("", ROLE, OTHER_ROLE):
-            env = sandbox_env | {"PIPENV_CA_ROLE": role}
-            done = run(KEYRING, "get", sandbox.endpoint.url, "aws", env=env, cwd=tmp_path)
-            assert (done.status, done.stderr) == (0, "")
-    assert callers(sandbox, calls) == [
-        sandbox.user.arn,
-        IN_ROLE,
-        IN_ROLE.replace("reader", "writer"),
-    ]
+    for role in ("", ROLE, OTHER_ROLE) * 2:
+        env = sandbox_env | {"PIPENV_CA_ROLE": role}
+        done = run(KEYRING, "get", sandbox.endpoint.url, "aws", env=env, cwd=tmp_path)
+        assert (done.status, done.stderr) == (0, "")
+    in_other_role = IN_ROLE.replace("reader", "writer")
+    assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE, in_other_role]
 
 
 @wide
@@ -113,30 +85,26 @@ def test_each_role_has_a_cached_token(
 def test_the_role_is_assumed_with_the_credentials_otherwise_used(
     kind: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    keys = profile(sandbox, "far", FAR_OWNER)
+    keys = sandbox.administrator(FAR_OWNER)
+    path = tmp_path / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir()
     env = without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}
-    first = sandbox.administrator(FAR_OWNER).access_key_id
     if kind == "profile":
-        (tmp_path / "config").write_text(keys)
-        env |= {"PIPENV_CA_PROFILE": "far", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+        path.write_text(section("profile far", keys))
+        env |= {"PIPENV_CA_PROFILE": "far", "AWS_CONFIG_FILE": str(path)}
     elif kind == "keyringrc.cfg":
-        path = tmp_path / "python_keyring" / "keyringrc.cfg"
-        path.parent.mkdir()
-        path.write_text(keys.replace("profile far", "codeartifact"))
+        path.write_text(section("codeartifact", keys))
         env["XDG_CONFIG_HOME"] = str(tmp_path)
     else:
-        (tmp_path / "identity").write_text("the identity of a job")
-        env["AWS_WEB_IDENTITY_TOKEN_FILE"] = str(tmp_path / "identity")
-        env["AWS_ROLE_ARN"] = OTHER_ROLE
+        path.write_text("the identity of a job")
+        env |= {"AWS_WEB_IDENTITY_TOKEN_FILE": str(path), "AWS_ROLE_ARN": OTHER_ROLE}
     before, calls = len(sandbox.requests), Calls(sandbox)
     done = run(PIPENV_CA, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
     assert (done.status, done.stderr) == (0, "")
     assert callers(sandbox, calls) == [IN_ROLE]
     (assumed,) = [each for each in sandbox.requests[before:] if each.name == "AssumeRole"]
-    if kind != "web identity":
-        assert assumed.credential == first
-    else:
-        assert str(assumed.credential).startswith("ASIA")
+    first = "ASIA" if kind == "web identity" else keys.access_key_id
+    assert str(assumed.credential).startswith(first)
 
 
 @wide
@@ -177,53 +145,35 @@ def test_a_role_that_is_not_an_arn_is_refused(
 
 @wide
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("token", "URL"),
-        ("packages", "URL"),
-        ("provision", "--domain", "my-dom", "--repository", "team"),
-        ("provision", "policy", "reader", "--domain", "my-dom", "--repository", "team"),
-    ],
-    ids=" ".join,
+    "line", ["token URL", "packages URL", f"provision {PLACE}", f"provision policy reader {PLACE}"]
 )
-@pytest.mark.usefixtures("denied")
 def test_error_names_the_role_that_may_not_be_assumed(
-    words: tuple[str, ...], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    line: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
     """It also names the caller and the trust policy."""
-    typed = [sandbox.endpoint.url if word == "URL" else word for word in words]
+    words = line.replace("URL", sandbox.endpoint.url).split()
     env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
-    done = run(PIPENV_CA, *typed, env=env, cwd=tmp_path)
+    sandbox.deny("sts:AssumeRole")
+    try:
+        done = run(PIPENV_CA, *words, env=env, cwd=tmp_path)
+    finally:
+        sandbox.allow("sts:AssumeRole")
     assert_error(done, 1, "[assume-role-denied]", ROLE, sandbox.user.arn, "trust policy")
 
 
 @wide
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("packages", "URL"),
-        ("provision", "--domain", "my-dom", "--repository", "team", "--dry-run"),
-        (
-            "provision",
-            "protect",
-            "acme-x",
-            "--domain",
-            "my-dom",
-            "--repository",
-            "team",
-            "--dry-run",
-        ),
-    ],
-    ids=" ".join,
+    "line",
+    ["packages URL", f"provision {PLACE} --dry-run", f"provision protect acme-x {PLACE} --dry-run"],
 )
 def test_packages_and_provision_make_all_calls_in_the_role(
-    words: tuple[str, ...], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    line: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
     """The keys of the user only assume the role."""
-    typed = [sandbox.endpoint.url if word == "URL" else word for word in words]
+    words = line.replace("URL", sandbox.endpoint.url).split()
     env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
     before = len(sandbox.requests)
-    done = run(PIPENV_CA, *typed, env=env, cwd=tmp_path)
+    done = run(PIPENV_CA, *words, env=env, cwd=tmp_path)
     assert done.status == 0, done.output
     asked = [each for each in sandbox.requests[before:] if each.method != "CONNECT"]
     directly = {each.name for each in asked if each.credential == sandbox.user.access_key_id}
@@ -252,22 +202,20 @@ def test_each_domain_is_asked_with_its_profile_and_role(
     """This holds for the token and for each other call."""
     far = sandbox.add_repository("team", domain="role-dom", owner=FAR_OWNER)
     config = tmp_path / "config"
-    near = profile(sandbox, "near", "123456789012")
-    config.write_text(near + profile(sandbox, "far", FAR_OWNER))
+    owners = {"near": "123456789012", "far": FAR_OWNER}
+    profiles = (section(f"profile {n}", sandbox.administrator(o)) for n, o in owners.items())
+    config.write_text("".join(profiles))
     text = (
         'domains.my-dom-123456789012.profile = "near"\n'
         f'[domains.role-dom-{FAR_OWNER}]\nprofile = "far"\nrole = "{ROLE}"\n'
     )
-    write_pipfile(
-        project, source(sandbox.endpoint), source(far, "aws:${FAR_TOKEN}@", "far"), "[packages]\n"
-    )
+    sources = (source(sandbox.endpoint), source(far, "aws:${FAR_TOKEN}@", "far"))
+    write_pipfile(project, *sources, "[packages]\n")
     env = own_file(without_credentials(sandbox_env), tmp_path, text)
     env["AWS_CONFIG_FILE"] = str(config)
     before, calls = len(sandbox.requests), Calls(sandbox)
     done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
     assert done.status == 0, done.output
     assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE]
-    described = {
-        each.credential for each in sandbox.requests[before:] if each.name == "DescribeRepository"
-    }
-    assert len(described) == 2
+    asked = [each for each in sandbox.requests[before:] if each.name == "DescribeRepository"]
+    assert len({each.credential for each in asked}) == 2

@@ -25,7 +25,6 @@ from codeartifact_pipenv.auth.token_file import SECRETS, read_token_file, token_
 from codeartifact_pipenv.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -34,11 +33,11 @@ pytestmark = pytest.mark.shows_token("files")
 PACKAGES = '[packages]\norb-common = "*"\n'
 FILE_VARIABLE = f"{TOKEN_VARIABLE}_FILE"
 # How programs write a token into a file; PowerShell's > writes UTF-16.
-WRITTEN: dict[str, Callable[[str], bytes]] = {
-    "bare": lambda token: token.encode(),
-    "with its line's end": lambda token: f"{token}\n".encode(),
-    "PowerShell": lambda token: f"\ufeff{token}\r\n".encode("utf-16-le"),
-    "Notepad": lambda token: f"{token}\r\n".encode("utf-8-sig"),
+WRITTEN = {
+    "bare": b"eyJ9.a.b.c.d",
+    "with its line's end": b"eyJ9.a.b.c.d\n",
+    "PowerShell": "\ufeffeyJ9.a.b.c.d\r\n".encode("utf-16-le"),
+    "Notepad": "eyJ9.a.b.c.d\r\n".encode("utf-8-sig"),
 }
 
 
@@ -55,14 +54,10 @@ def stand_in(sandbox: Sandbox, project: Path, tmp_path: Path) -> StandIn:
     return StandIn(tmp_path / "other")
 
 
-def lock(stand_in: StandIn) -> list[str]:
-    return [PIPENV_CA, "--ca-pipenv", str(stand_in.path), "--ca-route", "as-written", "lock"]
-
-
 @pytest.mark.parametrize("form", WRITTEN)
 def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
     path = tmp_path / "token"
-    path.write_bytes(WRITTEN[form]("eyJ9.a.b.c.d"))
+    path.write_bytes(WRITTEN[form])
     environ = {FILE_VARIABLE: str(path)}
     found = token_file(TOKEN_VARIABLE, environ)
     assert found == str(path)
@@ -96,23 +91,22 @@ def test_a_file_without_a_token_is_an_error(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes of POSIX")
-def test_an_unreadable_token_file_is_an_error(tmp_path: Path) -> None:
-    if sys.platform != "win32":
-        os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(ConfigurationError, match="does not hold a token"):
-            read_token_file(str(path), TOKEN_VARIABLE, {})
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_a_pipe_or_folder_in_place_of_a_token_file_is_an_error(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / kind
+    (os.mkfifo if kind == "pipe" else os.mkdir)(path)
+    with pytest.raises(ConfigurationError, match="does not hold a token"):
+        read_token_file(str(path), TOKEN_VARIABLE, {})
 
 
-def test_token_files_of_other_secrets_are_not_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["VAULT_TOKEN", "DB_PASSWORD", "TOKEN"])
+def test_token_files_of_other_secrets_are_not_read(name: str, tmp_path: Path) -> None:
     """A project chooses the name of its variable, so the name must not select other secrets."""
-    environ = {f"{name}_FILE": str(tmp_path) for name in ("VAULT_TOKEN", "DB_PASSWORD", "TOKEN")}
-    for name in ("VAULT_TOKEN", "DB_PASSWORD", "TOKEN"):
-        assert token_file(name, environ) is None
+    assert token_file(name, {f"{name}_FILE": str(tmp_path)}) is None
 
 
 @pytest.mark.wide
-def test_a_variable_wins_over_a_file(
+def test_a_token_in_a_variable_wins_over_one_in_a_file(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
@@ -127,12 +121,12 @@ def test_a_variable_wins_over_a_file(
     calls = Calls(sandbox)
     env = sandbox_env | {FILE_VARIABLE: str(path)}
     for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
-        done = run(*lock(stand_in), env=without_credentials(env) | given, cwd=project)
+        done = run(*stand_in.lock, env=without_credentials(env) | given, cwd=project)
         assert (done.status, done.stderr) == (0, "")
-        assert stand_in.record["environ"][TOKEN_VARIABLE] == expected
+        assert stand_in.given_token == expected
     (project / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
-    assert run(*lock(stand_in), env=sandbox_env, cwd=project).status == 0
-    assert stand_in.record["environ"][TOKEN_VARIABLE] == kept != token
+    assert run(*stand_in.lock, env=sandbox_env, cwd=project).status == 0
+    assert stand_in.given_token == kept != token
     assert calls.to_aws() == 0
 
 
@@ -162,11 +156,11 @@ def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
     """The warning names the file."""
     path = tmp_path / "token"
     path.write_text(expired_token(sandbox))
-    done = run(*lock(stand_in), env=sandbox_env | {FILE_VARIABLE: str(path)}, cwd=project)
+    done = run(*stand_in.lock, env=sandbox_env | {FILE_VARIABLE: str(path)}, cwd=project)
     assert done.status == 0
     warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
     assert done.stderr == f"{warning} [token-expired]\n"
-    given = stand_in.record["environ"][TOKEN_VARIABLE]
+    given = stand_in.given_token
     assert given == get_token(sandbox, sandbox_env, tmp_path)
 
 
@@ -182,7 +176,7 @@ def test_a_docker_build_secret_is_read(
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
     mount = f'mount -t tmpfs none /run && mkdir {SECRETS} && cp "$0" {SECRETS}/{TOKEN_VARIABLE}'
-    words = ["unshare", "-m", "sh", "-ec", f'{mount}; exec "$@"', str(path), *lock(stand_in)]
+    words = ["unshare", "-m", "sh", "-ec", f'{mount}; exec "$@"', str(path), *stand_in.lock]
     done = run(*words, env=without_credentials(sandbox_env), cwd=project)
     assert (done.status, done.stderr) == (0, "")
-    assert stand_in.record["environ"][TOKEN_VARIABLE] == token
+    assert stand_in.given_token == token
