@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+pytestmark = pytest.mark.wide
 ROLE = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci"}
 
 
-@pytest.mark.wide
 def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -39,7 +39,6 @@ def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
         assert files_with(secret, [tmp_path]) == []
 
 
-@pytest.mark.wide
 def test_github_is_not_asked_with_other_credentials_or_without_a_role(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -52,7 +51,6 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(
         assert job.asked == []
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
@@ -63,6 +61,7 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(
     ],
 )
 def test_a_github_answer_without_an_identity_is_reported(
+    *,
     status: int,
     body: bytes,
     reason: str,
@@ -77,7 +76,6 @@ def test_a_github_answer_without_an_identity_is_reported(
     assert PASSWORD not in done.output
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
     "url", ["http://actions.example/id", "https://127.0.0.1:1/id", "ftp://127.0.0.1/id", "id"]
 )
@@ -92,7 +90,6 @@ def test_an_unusable_identity_address_is_one_error(
     assert PASSWORD not in done.output
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
     "variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
 )

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support.clients import Place
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.wide
 PACKAGES = '[packages]\norb-common = "*"\n'
 
 
-class Machine:
+class Machine(NamedTuple):
     """A machine on which ``pipenv`` is this program, and a project on the sandbox.
 
     Attributes:
@@ -32,17 +32,9 @@ class Machine:
         bin: the first folder on PATH.
     """
 
-    def __init__(self, env: dict[str, str], folder: Path) -> None:
-        self.bin = folder.parent / "first"
-        self.bin.mkdir()
-        (self.bin / "pipenv").symlink_to(PIPENV_CA)
-        others = env["PATH"].split(os.pathsep)
-        path = [p for p in others if not (Path(p, "pipenv").exists())]
-        self.env = env | {
-            "PATH": os.pathsep.join([str(self.bin), *path]),
-            "PIPENV_VENV_IN_PROJECT": "1",
-        }
-        self.folder = folder
+    env: dict[str, str]
+    folder: Path
+    bin: Path
 
     def run(self, *words: str | Path, **env: str) -> Result:
         done = run(*words, env=self.env | env, cwd=self.folder)
@@ -56,10 +48,16 @@ class Machine:
 @pytest.fixture
 def machine(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Machine:
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
-    return Machine(sandbox_env, project)
+    first = project.parent / "first"
+    first.mkdir()
+    (first / "pipenv").symlink_to(PIPENV_CA)
+    others = sandbox_env["PATH"].split(os.pathsep)
+    path = [str(first), *(p for p in others if not Path(p, "pipenv").exists())]
+    env = sandbox_env | {"PATH": os.pathsep.join(path), "PIPENV_VENV_IN_PROJECT": "1"}
+    return Machine(env, project, first)
 
 
-def test_makefile_locks_installs_and_runs(machine: Machine) -> None:
+def test_a_makefile_locks_installs_and_runs(machine: Machine) -> None:
     (machine.folder / "Makefile").write_text(
         "check: lock\n\tpipenv run python -c 'import orb_common'\nlock:\n\tpipenv install\n"
     )
@@ -83,7 +81,7 @@ def test_nox_and_tox_install_into_their_environment(machine: Machine, clients: C
     machine.run(clients("tox").bin / "tox")
 
 
-def test_pre_commit_hook_locks(machine: Machine, clients: Clients) -> None:
+def test_a_hook_of_pre_commit_locks_the_project(machine: Machine, clients: Clients) -> None:
     (machine.folder / ".pre-commit-config.yaml").write_text(
         "repos:\n- repo: local\n  hooks:\n  - id: lock\n    name: lock\n    language: system\n"
         "    entry: pipenv lock\n    files: ^Pipfile$\n    pass_filenames: false\n"

@@ -1,7 +1,7 @@
-"""Every command, at every verbosity, succeeding, failing and crashing: no token is to be seen.
+"""Every command, at every verbosity, succeeding, failing and crashing: no token is seen.
 
-(Files and output are looked at after every test there is, by ``no_leak`` in conftest.py. Here
-it is arguments and environments of all processes too, and what is written while one runs.)
+The fixture ``no_leak`` checks files and output after each test; here also arguments and
+environments of all processes are checked, and the files while a command runs.
 """
 
 from __future__ import annotations
@@ -26,44 +26,30 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.endurance
 
-VARIABLE = "aws:${CODEARTIFACT_AUTH_TOKEN}@"
-# How loud a program can be made, by its options or by variables of its parts.
-QUIET: tuple[list[str], dict[str, str]] = ([], {})
-LOUD: tuple[list[str], dict[str, str]] = (
-    ["--ca-verbose"],
-    {
-        "PIPENV_VERBOSE": "1",
-        "PIPENV_VERBOSITY": "99",
-        "PIP_VERBOSE": "3",
-        "PIP_LOG": "pip.log",
-        "PYTHONFAULTHANDLER": "1",
-        "PYTHONWARNINGS": "default",
-    },
-)
-INDEX = (
-    ["lock"],
-    ["sync"],
-    ["install", "orb-common"],
-    ["update", "orb-common"],
-    ["install", "--verbose", "orb-nowhere"],
-    ["upgrade", "orb-common"],
-    ["run", "pip", "download", "--no-deps", "--dest", "files", "orb-common"],
-    ["uninstall", "orb-common"],
-)
-NO_INDEX = (
-    ["verify"],
-    ["graph"],
-    ["--venv"],
-    ["run", "true"],
-    ["requirements"],
-    ["doctor", "--all"],
-    ["doctor", "--json"],
-    ["lint", "--online"],
-    ["fix", "--diff"],
-    ["packages"],
-    ["login", "--dry-run", "twine"],
-    ["provision", "--dry-run", "--domain", "my-dom", "--repository", "team"],
-)
+PACKAGES = '[packages]\norb-schema-generator = "*"\n'
+LOUD = {
+    "PIPENV_VERBOSE": "1",
+    "PIPENV_VERBOSITY": "99",
+    "PIP_VERBOSE": "3",
+    "PIP_LOG": "pip.log",
+    "PYTHONFAULTHANDLER": "1",
+    "PYTHONWARNINGS": "default",
+}
+INDEX = [
+    "lock",
+    "sync",
+    "install orb-common",
+    "update orb-common",
+    "install --verbose orb-nowhere",
+    "upgrade orb-common",
+    "run pip download --no-deps --dest files orb-common",
+    "uninstall orb-common",
+]
+NO_INDEX = [
+    *("verify", "graph", "--venv", "run true", "requirements", "doctor --all", "doctor --json"),
+    *("lint --online", "fix --diff", "packages", "login --dry-run twine"),
+    "provision --dry-run --domain my-dom --repository team",
+]
 
 
 class Processes(CommandLines):
@@ -92,14 +78,13 @@ class Processes(CommandLines):
 def sources_of(layout: str, sandbox: Sandbox) -> list[str]:
     """Return the sources of a layout."""
     if layout == "two sources":
-        lonely = sandbox.endpoint._replace(repository="lonely")
-        return [PYPI_SOURCE, source(lonely, userinfo=VARIABLE)]
-    return [source(sandbox.endpoint, userinfo=VARIABLE if layout == "one source" else "")]
+        return [PYPI_SOURCE, source(sandbox.endpoint._replace(repository="lonely"))]
+    return [source(sandbox.endpoint, **({} if layout == "one source" else {"userinfo": ""}))]
 
 
-def may_have(layout: str, words: list[str]) -> bool:
-    """Whether pipenv and what it starts get the token: not by loopback, nor without an index."""
-    return words in INDEX and (layout != "two sources" or words == ["sync"])
+def may_have(layout: str, line: str) -> bool:
+    """Whether pipenv and its children get the token: not with the proxy index or without one."""
+    return line in INDEX and (layout != "two sources" or line == "sync")
 
 
 @pytest.fixture
@@ -113,7 +98,8 @@ def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
     ("layout", "loud"),
     [("one source", False), ("one source", True), ("no credentials", True), ("two sources", True)],
 )
-def test_every_command(
+def test_no_command_shows_a_token_while_it_runs_or_afterwards(
+    *,
     layout: str,
     loud: bool,
     sandbox: Sandbox,
@@ -122,34 +108,29 @@ def test_every_command(
     size: Callable[[int, int], int],
     figure: Callable[[str, str], None],
 ) -> None:
-    """A token is in no argument, no output and no file, and in an environment only if it must."""
-    sources = sources_of(layout, sandbox)
-    write_pipfile(project, *sources, '[packages]\norb-schema-generator = "*"\n')
+    """It is in no argument, no output and no file, and in an environment only if necessary."""
+    write_pipfile(project, *sources_of(layout, sandbox), PACKAGES)
     token = get_token(sandbox, traced, project)
-    options, variables = LOUD if loud else QUIET
-    env = traced | variables
-    amount = size(4, len(INDEX)), size(3, len(NO_INDEX))
-    seen = 0
-    for words in (*INDEX[: amount[0]], *NO_INDEX[: amount[1]]):
+    options, env = (["--ca-verbose"], traced | LOUD) if loud else ([], traced)
+    lines = [*INDEX[: size(4, len(INDEX))], *NO_INDEX[: size(3, len(NO_INDEX))]]
+    for line in lines:
         with Processes(env["HOME"]) as processes:
-            done = run(PIPENV_CA, *options, *words, env=env, cwd=project)
+            done = run(PIPENV_CA, *options, *line.split(), env=env, cwd=project)
         assert_not_shown(token, done)
-        # (pipenv's own --verbose shows tracebacks, in which there is nothing of ours.)
-        assert not re.search(r'File "[^"]*codeartifact_pipenv', done.output), words
-        assert "Traceback" not in done.output or "--verbose" in words, words
-        assert processes.words == set(), words
-        if not may_have(layout, words):
-            assert processes.environments == set(), words
+        # (pipenv's own --verbose shows tracebacks, without this package in them.)
+        assert not re.search(r'File "[^"]*codeartifact_pipenv', done.output), line
+        assert "Traceback" not in done.output or "--verbose" in line, line
+        assert processes.words == set(), line
+        assert processes.environments == set() or may_have(layout, line), line
         assert [path for path in files_below(project) if has_token(path.read_bytes())] == []
         assert os.listdir(env["TMPDIR"]) == []
-        seen += 1
-    figure(f"no leak: {layout}, {'loud' if loud else 'quiet'}", f"{seen} commands, nothing seen")
+    told = f"no leak: {layout}, {'loud' if loud else 'quiet'}"
+    figure(told, f"{len(lines)} commands, nothing seen")
 
 
 # --- crashes -----------------------------------------------------------------------------
 
-# What repeats all that it was given: as http.client does of a header that it refuses, and
-# requests and urllib3 of a URL.
+# As http.client does of a header that it refuses, and requests and urllib3 of a URL.
 _CRASHING = """
 import http.client
 
@@ -175,35 +156,22 @@ def crashing(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ([], ["doctor", "--all"]),
-        (["--ca-verbose"], ["packages"]),
-        ([], ["lint", "--online"]),
-        (["--ca-verbose"], ["lock"]),
-    ],
-    ids=str,
+    "line", ["doctor --all", "--ca-verbose packages", "lint --online", "--ca-verbose lock"]
 )
-def test_crash(
-    words: list[str],
-    options: list[str],
-    sandbox: Sandbox,
-    crashing: dict[str, str],
-    traced: dict[str, str],
-    project: Path,
+def test_an_error_that_repeats_the_login_is_shown_without_it(
+    line: str, sandbox: Sandbox, crashing: dict[str, str], traced: dict[str, str], project: Path
 ) -> None:
-    """An error that repeats the login that it was given is one line without it."""
-    sources = sources_of("two sources", sandbox)
-    write_pipfile(project, *sources, '[packages]\norb-common = "*"\n')
+    write_pipfile(project, *sources_of("two sources", sandbox), PACKAGES)
     token = get_token(sandbox, traced, project)
-    done = run(PIPENV_CA, *options, *words, env=crashing, cwd=project)
+    done = run(PIPENV_CA, *line.split(), env=crashing, cwd=project)
     assert_not_shown(token, done)
     assert done.status != 0, done.output
     assert os.listdir(traced["TMPDIR"]) == []
 
 
-def test_crash_of_the_backend(sandbox: Sandbox, crashing: dict[str, str], project: Path) -> None:
-    """Such an error in the keyring backend is one line for the client, without a login."""
+def test_an_error_of_the_keyring_backend_is_shown_without_the_login(
+    sandbox: Sandbox, crashing: dict[str, str], project: Path
+) -> None:
     words = (KEYRING, "get", sandbox.endpoint.simple_url, "aws")
     done = run(*words, env=crashing, cwd=project)
     assert done.status == 1, done.output
