@@ -11,12 +11,9 @@ import json
 import os
 import re
 import socket
-import threading
-import time
 import warnings
 from datetime import datetime, timedelta, timezone
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +26,7 @@ import botocore.tokens
 import botocore.utils
 import pytest
 from botocore.config import Config
+from support.answers import AnsweringServer
 
 from codeartifact_pipenv.auth import aws
 from codeartifact_pipenv.aws.caller import Caller
@@ -145,386 +143,310 @@ PRINTED_KEYS = '"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","SessionToke
 LOG_IN = "aws sso login --profile dev"
 REFRESHED = {"refreshToken": "r", "clientId": "i", "clientSecret": "s"}
 CLOSED = "http://127.0.0.1:{closed}"
-WAYS = {
+WAYS = [
     # environment
-    "nothing": Way(
+    Way(
         "No AWS credentials were found. [no-credentials] ... aws configure ... AWS_PROFILE"
         " ... AWS_EC2_METADATA_DISABLED ... CODEARTIFACT_AUTH_TOKEN"
     ),
-    "key id alone": Way(
+    Way(
         "AWS_SECRET_ACCESS_KEY is not set ... [partial-credentials] ... Set AWS_SECRET_ACCESS_KEY",
         {"AWS_ACCESS_KEY_ID": KEY_ID},
     ),
-    "secret alone": Way(
+    Way(
         "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not ... [partial-credentials] ... Set what is missing",
         {"AWS_SECRET_ACCESS_KEY": SECRET},
     ),
-    "session token alone": Way(
+    Way(
         "AWS_SESSION_TOKEN is set and AWS_ACCESS_KEY_ID is not ... [partial-credentials] ... Set what is missing",
         {"AWS_SESSION_TOKEN": SESSION},
     ),
-    "key id with a line break": keys(
+    keys(
         "access key id ... line break ... [keys-malformed] ... Export AWS_ACCESS_KEY_ID",
         AWS_ACCESS_KEY_ID=f"{KEY_ID}\n",
     ),
-    "secret with a blank": keys(
+    keys(
         "secret access key ... blank ... [keys-malformed] ... AWS_SECRET_ACCESS_KEY again",
         AWS_SECRET_ACCESS_KEY=f"{SECRET} ",
     ),
-    "session token that is not ASCII": keys(
+    keys(
         "session token ... letter ... [keys-malformed] ... AWS_SESSION_TOKEN again",
         AWS_SESSION_TOKEN=f"{SESSION}\N{HORIZONTAL ELLIPSIS}",
     ),
-    "keys in quotation marks": Way(
+    Way(
         "quotation marks ... [keys-malformed] ... profile default in ~/.aws/credentials",
         credentials=f'[default]\naws_access_key_id = "{KEY_ID}"\naws_secret_access_key = {SECRET}\n',
     ),
-    "expiration that is not a time": keys(
+    keys(
         "AWS_CREDENTIAL_EXPIRATION ... [keys-malformed] ... Unset it",
         AWS_CREDENTIAL_EXPIRATION="soon",
     ),
-    "expiration that is over": keys(
+    keys(
         "have expired ... [keys-expired] ... Export new keys",
         AWS_SESSION_TOKEN=SESSION,
         AWS_CREDENTIAL_EXPIRATION=in_hours(-1),
     ),
     # the two files
-    "configuration file that does not exist": Way(
+    Way(
         "/no/such ... AWS_CONFIG_FILE ... does not exist ... [no-credentials] ... CODEARTIFACT_AUTH_TOKEN",
         {"AWS_CONFIG_FILE": "/no/such"},
     ),
-    "profile of a file that does not exist": Way(
+    Way(
         "dev ... /no/such ... does not exist ... [unknown-profile] ... AWS_PROFILE",
         {"AWS_CONFIG_FILE": "/no/such", "AWS_PROFILE": "dev"},
     ),
-    "configuration file that is a folder": Way(
+    Way(
         "{home} ... AWS_CONFIG_FILE ... is a directory ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
         {"AWS_CONFIG_FILE": "{home}", "AWS_DEFAULT_PROFILE": "dev"},
     ),
-    "configuration file that is not UTF-8": Way(
+    Way(
         "~/.aws/config ... not UTF-8 ... [aws-config] ... Correct the file",
         config=b"[default]\nregion = caf\xe9\n",
     ),
-    "section without an end": Way(
+    Way(
         "~/.aws/config ... line 1 ... [aws-config] ... Correct the file",
         config="[profile dev\nregion =\n",
     ),
-    "keys without a section": Way(
+    Way(
         "~/.aws/credentials ... line 1 ... [aws-config] ... Correct the file",
         credentials=f"aws_secret_access_key = {SECRET}\n",
     ),
-    "section twice": Way(
+    Way(
         "line 2 ... [profile dev] ... second time ... [aws-config] ... Correct the file",
         config="[profile dev]\n[profile dev]\n",
     ),
-    "broken nested value": Way(
-        "~/.aws/config ... [aws-config] ... Correct the file", config="[default]\ns3 =\n  foo\n"
-    ),
-    "profile missing": Way(
+    Way("~/.aws/config ... [aws-config] ... Correct the file", config="[default]\ns3 =\n  foo\n"),
+    Way(
         "AWS profile dev was not found ... [unknown-profile] ... AWS_PROFILE",
         {"AWS_PROFILE": "dev"},
     ),
-    "profile of two variables": Way(
+    Way(
         "profile first ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
         {"AWS_PROFILE": "second", "AWS_DEFAULT_PROFILE": "first"},
     ),
-    "profile without a name": Way(
+    Way(
         "AWS_PROFILE is set to nothing ... [unknown-profile] ... Unset AWS_PROFILE",
         {"AWS_PROFILE": ""},
     ),
-    "profile in a section of the wrong name": Way(
+    Way(
         "~/.aws/config ... [dev] ... [profile dev] ... [unknown-profile] ... Rename",
         {"AWS_PROFILE": "dev"},
         config="[dev]\nregion = us-east-1\n",
     ),
-    "secret alone in a profile": Way(
+    Way(
         "profile dev has aws_secret_access_key and lacks aws_access_key_id ... [partial-credentials] ... Set what is missing",
         credentials=f"[dev]\naws_secret_access_key = {SECRET}\n",
         profile="dev",
     ),
-    "key id alone in a profile": Way(
+    Way(
         "aws_secret_access_key ... [partial-credentials] ... ~/.aws/credentials",
         credentials=f"[dev]\naws_access_key_id = {KEY_ID}\n",
         profile="dev",
     ),
     # roles
-    "role without a source": role("", "source_profile ... [partial-credentials]"),
-    "role with two sources": role(
-        "source_profile = base\ncredential_source = Environment\n", '"dev" ... [aws-config]'
-    ),
-    "role with a source that is missing": role(
-        "source_profile = gone\n", '"gone" ... [aws-config]'
-    ),
-    "role whose source is unknown": role("credential_source = Moon\n", '"Moon" ... [aws-config]'),
-    "role whose source is empty": role(
-        "credential_source = Environment\n", "Environment ... [credentials-source]"
-    ),
-    "roles in a circle": role(
+    role("", "source_profile ... [partial-credentials]"),
+    role("source_profile = base\ncredential_source = Environment\n", '"dev" ... [aws-config]'),
+    role("source_profile = gone\n", '"gone" ... [aws-config]'),
+    role("credential_source = Moon\n", '"Moon" ... [aws-config]'),
+    role("credential_source = Environment\n", "Environment ... [credentials-source]"),
+    role(
         f"source_profile = b\n[profile b]\nrole_arn = {ROLE}\nsource_profile = dev\n",
         "loop ... [aws-config]",
     ),
-    "role whose ARN is too short": dev(
-        "RoleArn ... [aws-config] ... role_arn ... ~/.aws/config", DEV_ROLE.replace(ROLE, "ci")
-    ),
-    "source without a role": dev(
+    dev("RoleArn ... [aws-config] ... role_arn ... ~/.aws/config", DEV_ROLE.replace(ROLE, "ci")),
+    dev(
         "profile dev has source_profile and lacks role_arn ... [partial-credentials] ... Set what is missing",
         f"{BASE}[profile dev]\nsource_profile = base\n",
     ),
-    "second factor without a terminal": dev(
+    dev(
         "profile dev ... [mfa-required] ... aws sts get-caller-identity",
         f"{DEV_ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/me\n",
     ),
-    "role that is denied": dev(
+    dev(
         "AssumeRole ... profile dev ... [assume-role-denied] ... trust policy",
         DEV_ROLE,
         env={"AWS_ENDPOINT_URL_STS": "{url}"},
         answer=STS_DENIED,
     ),
-    "STS is not reached": dev(
+    dev(
         "AWS STS is not reached ... [unreachable] ... network",
         DEV_ROLE,
         env={"AWS_ENDPOINT_URL_STS": CLOSED},
     ),
-    "number of tries that is not a number": dev(
+    dev(
         "AWS_MAX_ATTEMPTS ... [aws-config] ... AWS_MAX_ATTEMPTS",
         DEV_ROLE,
         env={"AWS_MAX_ATTEMPTS": "abc"},
     ),
     # credential_process
-    "process that does not exist": process("/no/such --key x", "/no/such ... No such file"),
-    "process that cannot be run": process("{home}/.aws/config", "~/.aws/config ... denied"),
-    "process that is a folder": process("/etc", "/etc ... denied"),
-    "process with an open quotation mark": process("sh -c 'echo", "quotation mark"),
-    "process that fails": process("sh -c 'echo no vault >&2; exit 3'", "sh failed: no vault"),
-    "process that fails in silence": process("false", "false failed and did not say why"),
-    "process that shows keys as it fails": process(
-        f"sh -c 'echo {KEY_ID} {SECRET} >&2; exit 3'", "sh failed: ****"
-    ),
-    "process that fails in another encoding": process(
-        r"sh -c 'printf \\351 >&2; exit 3'", "sh failed"
-    ),
-    "process that prints nothing": process("true", "true ... printed nothing"),
-    "process that prints text": process("echo hello", "echo ... not JSON"),
-    "process that prints a list": process("echo []", "echo ... not JSON with keys"),
-    "process of another version": process("""echo '{"Version": 2}'""", "version '2'"),
-    "process without keys": process("""echo '{"Version": 1}'""", "AccessKeyId"),
-    "process whose expiration is not a time": process(
-        f"""echo '{{{PRINTED_KEYS}:"soon"}}'""", "echo ... Expiration"
-    ),
-    "process whose expiration is a number": process(
-        f"echo '{{{PRINTED_KEYS}:5}}'", "echo ... Expiration"
-    ),
-    "process whose keys have ended": process(
+    process("/no/such --key x", "/no/such ... No such file"),
+    process("{home}/.aws/config", "~/.aws/config ... denied"),
+    process("/etc", "/etc ... denied"),
+    process("sh -c 'echo", "quotation mark"),
+    process("sh -c 'echo no vault >&2; exit 3'", "sh failed: no vault"),
+    process("false", "false failed and did not say why"),
+    process(f"sh -c 'echo {KEY_ID} {SECRET} >&2; exit 3'", "sh failed: ****"),
+    process(r"sh -c 'printf \\351 >&2; exit 3'", "sh failed"),
+    process("true", "true ... printed nothing"),
+    process("echo hello", "echo ... not JSON"),
+    process("echo []", "echo ... not JSON with keys"),
+    process("""echo '{"Version": 2}'""", "version '2'"),
+    process("""echo '{"Version": 1}'""", "AccessKeyId"),
+    process(f"""echo '{{{PRINTED_KEYS}:"soon"}}'""", "echo ... Expiration"),
+    process(f"echo '{{{PRINTED_KEYS}:5}}'", "echo ... Expiration"),
+    process(
         f"""echo '{{{PRINTED_KEYS}:"2020-01-01T00:00:00Z"}}'""",
         "have expired",
         "[keys-expired] ... Have echo give new ones",
     ),
     # SSO
-    "SSO session that is missing": dev(
+    dev(
         '"corp" ... [aws-config] ... ~/.aws/config',
         f"[profile dev]\nsso_session = corp\n{SSO_ROLE}",
     ),
-    "SSO without a start URL": dev(
+    dev(
         "sso_start_url ... [aws-config] ... ~/.aws/config",
         DEV_SSO.replace(f"sso_start_url = {START}\n", ""),
     ),
-    "SSO without an account": dev(
+    dev(
         "sso_account_id and sso_role_name ... [partial-credentials] ... Set what is missing",
         DEV_SESSION.replace(SSO_ROLE, ""),
     ),
-    "SSO login that was never made": dev(
-        "profile dev ... never made ... [sso-never] ... aws sso login --profile dev", DEV_SSO
-    ),
-    "SSO login of the profile that a role begins with": dev(
+    dev("profile dev ... never made ... [sso-never] ... aws sso login --profile dev", DEV_SSO),
+    dev(
         "profile dev ... never made ... [sso-never] ... Run `aws sso login --profile 'sign in'` and try again.",
         f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}\n"
         "source_profile = sign in\n",
     ),
-    "SSO login of the default profile": Way(
-        "never made ... [sso-never] ... Run `aws sso login` and try again.", config=DEFAULT_SSO
-    ),
-    "SSO login of the default profile, where the environment names another": Way(
+    Way("never made ... [sso-never] ... Run `aws sso login` and try again.", config=DEFAULT_SSO),
+    Way(
         "never made ... [sso-never] ... Run `aws sso login --profile default` and try again.",
         {"AWS_PROFILE": "other"},
         config=f"{DEFAULT_SSO}[profile other]\nregion = us-east-1\n",
         profile="default",
     ),
-    "SSO login of the old form that is not JSON": dev(
+    dev(
         "profile dev ... cannot be read ... [sso-broken] ... aws sso login --profile dev",
         DEV_SSO,
         files={LEGACY_CACHE: '{"accessToken": '},
     ),
-    "SSO login that is incomplete": sso(f"incomplete ... [sso-broken] ... {LOG_IN}", {}),
-    "SSO login whose end is not a time": sso(
-        f"cannot be read ... [sso-broken] ... {LOG_IN}", {"expiresAt": "soon"}
-    ),
-    "SSO login that has expired": sso(
-        f"profile dev ... expired ... [sso-expired] ... {LOG_IN}", {"expiresAt": in_hours(-1)}
-    ),
-    "SSO registration that has expired": sso(
+    sso(f"incomplete ... [sso-broken] ... {LOG_IN}", {}),
+    sso(f"cannot be read ... [sso-broken] ... {LOG_IN}", {"expiresAt": "soon"}),
+    sso(f"profile dev ... expired ... [sso-expired] ... {LOG_IN}", {"expiresAt": in_hours(-1)}),
+    sso(
         f"profile dev ... expired ... [sso-expired] ... {LOG_IN}",
         {"expiresAt": in_hours(-1), "registrationExpiresAt": in_hours(-1), **REFRESHED},
     ),
-    "SSO portal that is not reached": sso(
+    sso(
         "the portal of AWS SSO ... [unreachable] ... network",
         {"expiresAt": in_hours(1)},
         env={"AWS_ENDPOINT_URL_SSO": CLOSED},
     ),
-    "SSO that gives nothing": sso(
+    sso(
         f"AWS SSO gives no credentials with profile dev ... [sso-denied] ... {LOG_IN}",
         {"expiresAt": in_hours(1)},
         env={"AWS_ENDPOINT_URL_SSO": "{url}"},
         answer=(403, b'{"message": "No access", "__type": "ForbiddenException"}'),
     ),
     # web identity
-    "identity file that does not exist": web("{home}/identity ... does not exist"),
-    "identity file that is a folder": web(
-        "{home} ... directory", AWS_WEB_IDENTITY_TOKEN_FILE="{home}"
-    ),
-    "identity file that is empty": web("{home}/identity ... empty", ""),
-    "identity file that is not text": web("{home}/identity ... does not hold a token", b"\xff\x00"),
-    "identity of a profile that does not exist": dev(
+    web("{home}/identity ... does not exist"),
+    web("{home} ... directory", AWS_WEB_IDENTITY_TOKEN_FILE="{home}"),
+    web("{home}/identity ... empty", ""),
+    web("{home}/identity ... does not hold a token", b"\xff\x00"),
+    dev(
         "/no/such ... does not exist ... [web-identity-missing] ... web_identity_token_file of profile dev in ~/.aws/config",
         f"[profile dev]\nrole_arn = {ROLE}\nweb_identity_token_file = /no/such\n",
     ),
-    "identity file without a role": Way(
+    Way(
         "AWS_WEB_IDENTITY_TOKEN_FILE is set ... [aws-config] ... AWS_ROLE_ARN",
         {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/identity"},
     ),
-    "role without an identity file": Way(
+    Way(
         "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not ... [partial-credentials] ... Set what is missing",
         {"AWS_ROLE_ARN": ROLE},
     ),
-    "identity that has expired": Way(
+    Way(
         "~/identity ... [web-identity-refused] ... AWS_WEB_IDENTITY_TOKEN_FILE",
         {**WEB, "AWS_ENDPOINT_URL_STS": "{url}"},
         files={"{home}/identity": "a.b.c"},
         answer=STS_EXPIRED,
     ),
     # a container
-    "container host that is not allowed": container(
-        "CREDENTIALS_FULL_URI", "https", AWS_CREDENTIALS_FULL_URI="http://example.org/x"
-    ),
-    "container address that is not an address": container(
-        "CREDENTIALS_FULL_URI", "loopback", AWS_CREDENTIALS_FULL_URI="http://[::1/x"
-    ),
-    "container's token file is missing": container(
+    container("CREDENTIALS_FULL_URI", "https", AWS_CREDENTIALS_FULL_URI="http://example.org/x"),
+    container("CREDENTIALS_FULL_URI", "loopback", AWS_CREDENTIALS_FULL_URI="http://[::1/x"),
+    container(
         "AUTHORIZATION_TOKEN_FILE names cannot be read",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         AWS_AUTHORIZATION_TOKEN_FILE="/no/such",
     ),
-    "container's token has a line break": container(
+    container(
         "AUTHORIZATION_TOKEN_FILE ... line break",
         "line break",
         AWS_AUTHORIZATION_TOKEN_FILE="{home}/token",
     ),
-    "container answers without keys": container(
-        "CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"{}"
-    ),
-    "container answers a list": container(
-        "CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"[]"
-    ),
+    container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"{}"),
+    container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"[]"),
     # an instance
-    "instance without a role": Way(
+    Way(
         "No AWS credentials were found. ... [no-credentials] ... aws configure ... AWS_PROFILE",
         IMDS,
         answer=(404, b""),
     ),
-    "instance that answers a number": Way(
+    Way(
         "instance metadata ... [credentials-source] ... AWS_EC2_METADATA_DISABLED",
         IMDS,
         answer=(200, b"1"),
     ),
-    "instance's address that is not an address": Way(
+    Way(
         "AWS_EC2_METADATA_SERVICE_ENDPOINT ... [aws-config] ... AWS_EC2_METADATA_SERVICE_ENDPOINT",
         {**IMDS, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "nonsense"},
     ),
-    "instance's time-out that is not a number": Way(
+    Way(
         "AWS_METADATA_SERVICE_TIMEOUT ... [aws-config] ... AWS_METADATA_SERVICE_TIMEOUT",
         {**IMDS, "AWS_METADATA_SERVICE_TIMEOUT": "abc"},
     ),
     # connection settings
-    "unknown defaults mode": setting("AWS_DEFAULTS_MODE", "fast"),
-    "unknown STS endpoints": setting("AWS_STS_REGIONAL_ENDPOINTS", "some"),
-    "endpoint that is not a URL": setting("AWS_ENDPOINT_URL", "nonsense"),
-    "endpoint with a bracket": setting("AWS_ENDPOINT_URL_CODEARTIFACT", "http://[bad"),
-    "endpoint with a port of letters": setting("AWS_ENDPOINT_URL_CODEARTIFACT", "http://h:abc"),
-    "proxy with a port of letters": setting("HTTPS_PROXY", "http://127.0.0.1:abc", "proxy-invalid"),
-    "proxy with a bracket": setting("HTTPS_PROXY", "http://[bad", "proxy-invalid"),
-    "proxy that is not a URL": setting("HTTPS_PROXY", "not a url", "proxy-invalid"),
-    "proxy that is not there": keys(
+    setting("AWS_DEFAULTS_MODE", "fast"),
+    setting("AWS_STS_REGIONAL_ENDPOINTS", "some"),
+    setting("AWS_ENDPOINT_URL", "nonsense"),
+    setting("AWS_ENDPOINT_URL_CODEARTIFACT", "http://[bad"),
+    setting("AWS_ENDPOINT_URL_CODEARTIFACT", "http://h:abc"),
+    setting("HTTPS_PROXY", "http://127.0.0.1:abc", "proxy-invalid"),
+    setting("HTTPS_PROXY", "http://[bad", "proxy-invalid"),
+    setting("HTTPS_PROXY", "not a url", "proxy-invalid"),
+    keys(
         "proxy ... 127.0.0.1:{closed} ... [proxy-down] ... HTTPS_PROXY",
         HTTPS_PROXY="http://me:pass-of-mine@127.0.0.1:{closed}",
     ),
-    "CA bundle that does not exist": setting(
+    setting(
         "AWS_CA_BUNDLE", "/no/such.pem", "ca-bundle-missing", AWS_ENDPOINT_URL="https://{address}"
     ),
-    "service section that is missing": keys('"gone" ... [aws-config] ... ~/.aws/config')._replace(
+    keys('"gone" ... [aws-config] ... ~/.aws/config')._replace(
         config="[default]\nservices = gone\n"
     ),
     # answers of AWS
-    "answer that is a list": keys(
-        "garbled ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}"
-    )._replace(answer=(200, b"[1]")),
-    "answer with a token that has a line break": keys(
-        "garbled ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}"
-    )._replace(answer=(200, b'{"authorizationToken": "a\\nb", "expiration": 1900000000}')),
-    "keys that AWS says have ended": Way(
+    keys("garbled ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}")._replace(
+        answer=(200, b"[1]")
+    ),
+    keys("garbled ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}")._replace(
+        answer=(200, b'{"authorizationToken": "a\\nb", "expiration": 1900000000}')
+    ),
+    Way(
         "have expired ... [keys-expired] ... profile dev into ~/.aws/credentials",
         {"AWS_ENDPOINT_URL_CODEARTIFACT": "{url}"},
         credentials=BASE.replace("profile base", "dev"),
         profile="dev",
         answer=(403, b'{"__type": "ExpiredTokenException", "message": "ended"}'),
     ),
-}
-
-
-class Server:
-    """Give the same answer to every request, after a delay."""
-
-    def __init__(self) -> None:
-        self.answer = (200, b"")
-        self.delay = 0.0
-        self.was_asked = False
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def setup(self) -> None:
-                server.was_asked = True
-                super().setup()
-
-            def do_GET(self) -> None:
-                time.sleep(server.delay)
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.send_response(server.answer[0])
-                self.send_header("Content-Length", str(len(server.answer[1])))
-                self.end_headers()
-                with contextlib.suppress(OSError):  # the client has disconnected
-                    self.wfile.write(server.answer[1])
-
-            do_POST = do_PUT = do_GET  # noqa: N815 - its base calls them so
-
-            def log_message(self, *_: object) -> None:
-                """Log nothing."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._http.server_port
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server() -> Iterator[AnsweringServer]:
     """Return a server on loopback."""
-    started = Server()
-    yield started
-    started.close()
-    if started.was_asked:
+    with AnsweringServer() as started:
+        yield started
+    if started.asked:
         # botocore leaves its connections to the garbage collector, which must not meet them in
         # another test: there their warnings are errors.
         with warnings.catch_warnings():
@@ -578,14 +500,13 @@ def failure(profile: str | None = None, **more: str) -> TokenError:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.message)
 def test_each_missing_or_broken_credential_is_explained(
-    name: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    way: Way, alone: Path, server: AnsweringServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each failure has its code, names its cause, and hints at the settings in use."""
-    way = WAYS[name]
-    address = f"127.0.0.1:{server.port}"
-    words = {"home": str(alone), "address": address, "url": f"http://{address}"}
+    address = server.url.removeprefix("http://")
+    words = {"home": str(alone), "address": address, "url": server.url}
     words["closed"] = str(closed_port())
 
     def fill(text: str) -> str:
@@ -627,10 +548,10 @@ def test_hint_about_a_missing_profile_names_the_option_it_came_from() -> None:
 @pytest.mark.parametrize("service", ["CODEARTIFACT", "STS"])
 @pytest.mark.usefixtures("own_keys")
 def test_a_slow_answer_is_reported_as_unreachable_with_its_timeout(
-    service: str, alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    service: str, alone: Path, server: AnsweringServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.delay = 1.5
-    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", server.url)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     for name in ("TIMEOUTS", "CALLS"):
         monkeypatch.setattr(aws, name, getattr(aws, name).merge(Config(read_timeout=0.2)))
@@ -674,10 +595,10 @@ def test_a_hanging_credential_process_is_killed_and_named(
 
 @pytest.mark.wide
 def test_a_role_is_requested_again_when_its_cache_is_broken(
-    alone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    alone: Path, server: AnsweringServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_config(alone, DEV_ROLE)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
     server.answer = STS_DENIED
     cache = alone / ".aws" / "cli" / "cache"
     cache.mkdir(parents=True)

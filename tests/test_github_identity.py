@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.answers import Asked
 from support.files import files_with
-from support.github import PASSWORD, Asked, github
+from support.github import PASSWORD, github
 from support.programs import PIPENV_CA, run
 from support.runs import KEYRING, Calls, assert_error, without_credentials
 from support.sandbox import IDENTITY
