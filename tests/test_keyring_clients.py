@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from support.answers import AnsweringServer
 from support.files import files_with
 from support.identities import AccessKey, make_user, section
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
@@ -208,18 +206,16 @@ for service in sys.argv[1:]:
 """
 
 
-class Client:
-    """A program that asks the keyring command for URL and host, each in a new process."""
+def ask(sandbox: Sandbox, env: Mapping[str, str], cwd: Path) -> tuple[list[str], list[str]]:
+    """Ask the keyring command for URL and host, as a client does, each in a new process.
 
-    def __init__(self, sandbox: Sandbox, cwd: Path) -> None:
-        self._words = (PYTHON, "-c", _ASK, sandbox.endpoint.simple_url, sandbox.endpoint.host)
-        self._cwd = cwd
-
-    def ask(self, env: Mapping[str, str]) -> tuple[list[str], list[str]]:
-        """Return the lines that it got and the lines that this package printed."""
-        done = run(*self._words, env=env, cwd=self._cwd)
-        assert done.status == 0, done.output
-        return done.stdout.splitlines(), own_lines(done.stderr)
+    Returns:
+        The lines that it got and the lines that this package printed.
+    """
+    words = (PYTHON, "-c", _ASK, sandbox.endpoint.simple_url, sandbox.endpoint.host)
+    done = run(*words, env=env, cwd=cwd)
+    assert done.status == 0, done.output
+    return done.stdout.splitlines(), own_lines(done.stderr)
 
 
 @pytest.fixture
@@ -236,29 +232,28 @@ def test_a_denied_client_that_asks_again_costs_one_call(
 ) -> None:
     """The reason is printed once per client."""
     calls = Calls(denied)
-    client = Client(denied, tmp_path)
-    got, printed = client.ask(sandbox_env)
+    got, printed = ask(denied, sandbox_env, tmp_path)
     assert got == ["1 ", "1 "]
     (line,) = printed
     assert "codeartifact:GetAuthorizationToken" in line
     assert calls.count() == 1
     # The next client gets the reason once too, without a call.
-    assert client.ask(sandbox_env) == (got, printed)
+    assert ask(denied, sandbox_env, tmp_path) == (got, printed)
     assert calls.count() == 1
-    # The token command and a refresh ask AWS.
+    # The token command, a refresh and another identity ask AWS.
     service = denied.endpoint.simple_url
     failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
     assert_error(failed, 1, "token-denied")
     assert calls.count() == 2
-    assert client.ask(sandbox_env | {"PIPENV_CA_REFRESH": "1"}) == (got, printed * 2)
+    refreshing = sandbox_env | {"PIPENV_CA_REFRESH": "1"}
+    assert ask(denied, refreshing, tmp_path) == (got, printed * 2)
     assert calls.count() == 4
-    # Another identity was not refused.
     assert get(sandbox_env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
     assert calls.count() == 5
     # A token for this identity ends the refusal at once.
     denied.allow("codeartifact:GetAuthorizationToken")
     token = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path).stdout.strip()
-    assert client.ask(sandbox_env) == ([f"0 {token}"] * 2, [])
+    assert ask(denied, sandbox_env, tmp_path) == ([f"0 {token}"] * 2, [])
     assert calls.count() == 6
 
 
@@ -283,64 +278,24 @@ def test_an_unreachable_aws_is_not_tried_a_second_time(
     sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
     """Another proxy setting is tried."""
-    client = Client(sandbox, tmp_path)
-    tried: list[object] = []
-
-    def hang_up() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, address = server.accept()
-                tried.append(address)
-                connection.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        Thread(target=hang_up, daemon=True).start()
-        proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-        env = sandbox_env | {"HTTPS_PROXY": proxy, "https_proxy": proxy}
-        got, printed = client.ask(env)
+    with AnsweringServer(502) as server:
+        env = sandbox_env | {"HTTPS_PROXY": server.url, "https_proxy": server.url}
+        got, printed = ask(sandbox, env, tmp_path)
         assert (got, len(printed)) == (["1 ", "1 "], 1)
-        once = len(tried)
+        once = server.connections
         assert once > 0
-        assert client.ask(env) == (got, printed)
-        assert len(tried) == once
-        server.shutdown(socket.SHUT_RDWR)
-    assert [line.partition(" ")[0] for line in client.ask(sandbox_env)[0]] == ["0", "0"]
+        assert ask(sandbox, env, tmp_path) == (got, printed)
+        assert server.connections == once
+    assert [line[:1] for line in ask(sandbox, sandbox_env, tmp_path)[0]] == ["0", "0"]
 
 
 def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
     denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("")
-    env = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "file" / "cache")}
     calls = Calls(denied)
-    got, printed = Client(denied, tmp_path).ask(env)
+    got, printed = ask(denied, sandbox_env | {"PIPENV_CA_CACHE_DIR": "/proc/cache"}, tmp_path)
     assert (got, len(printed)) == (["1 ", "1 "], 2)
     assert calls.count() == 2
-
-
-def test_pip_with_the_keyring_command_is_denied_with_one_call(
-    denied: Sandbox, sandbox_env: dict[str, str], shared: Path, tmp_path: Path
-) -> None:
-    """A pip asks the keyring command for the URL and the host."""
-    folder, log = tmp_path / "venv", tmp_path / "asked"
-    app_data = ["--app-data", str(shared / "virtualenv")]
-    virtualenv = [str(PYTHON), "-m", "virtualenv", "--quiet", *app_data, str(folder)]
-    subprocess.run(virtualenv, check=True)
-    script = tmp_path / "scripts" / "keyring"
-    script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\necho "$*" >> "{log}"\nexec "{KEYRING}" "$@"\n')
-    script.chmod(0o755)
-    env = pip_environment(sandbox_env)
-    env["PATH"] = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
-    words = [str(folder / "bin" / "pip"), "install", "--no-deps", "--no-input"]
-    words += ["--keyring-provider", "subprocess", "--index-url"]
-    url = denied.endpoint.simple_url.replace("https://", "https://aws@")
-    calls = Calls(denied)
-    done = run(*words, url, "orb-common", env=env, cwd=tmp_path)
-    assert done.status == 1
-    assert len(log.read_text().splitlines()) > 1
-    assert len(own_lines(done.stderr)) <= 1  # pip 26.2 hides the output of keyring
-    assert calls.count() == 1
 
 
 def test_pip_that_imports_keyring_is_denied_with_one_call(
@@ -349,16 +304,13 @@ def test_pip_that_imports_keyring_is_denied_with_one_call(
     """A pip asks twice in one process; one line is printed per run."""
     words = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-input", "--target", "target"]
     words += ["--keyring-provider", "import", "--index-url", denied.endpoint.simple_url]
+    env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
     calls = Calls(denied)
     for _ in range(2):
-        done = run(*words, "orb-common", env=pip_environment(sandbox_env), cwd=tmp_path)
+        done = run(*words, "orb-common", env=env, cwd=tmp_path)
         assert done.status == 1
         assert len(own_lines(done.stderr)) == 1
         assert calls.count() == 1
-
-
-def pip_environment(env: Mapping[str, str]) -> dict[str, str]:
-    return {**env, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
 
 
 def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(

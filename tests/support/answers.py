@@ -26,6 +26,7 @@ class AnsweringServer(ThreadingHTTPServer):
         answer: the status and the body.
         delay: the seconds until the answer.
         asked: the requests.
+        connections: the number of connections, with or without a request.
     """
 
     def __init__(self, status: int = 200, body: bytes = b"") -> None:
@@ -33,6 +34,7 @@ class AnsweringServer(ThreadingHTTPServer):
         self.answer = (status, body)
         self.delay = 0.0
         self.asked: list[Asked] = []
+        self.connections = 0
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
@@ -48,6 +50,10 @@ class AnsweringServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: AnsweringServer
+
+    def setup(self) -> None:
+        self.server.connections += 1
+        super().setup()
 
     def do_GET(self) -> None:
         self.server.asked.append(Asked(self.path, self.headers["Authorization"]))

@@ -229,8 +229,13 @@ def get_token(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str
 
 def expired_token(sandbox: Sandbox) -> str:
     """Return a token that expired an hour ago."""
+    return token_with_life(sandbox, -3605)
+
+
+def token_with_life(sandbox: Sandbox, seconds: int) -> str:
+    """Return a token that is not cached and has a lifetime of its own."""
     before = sandbox.token_life
-    sandbox.token_life = -3605
+    sandbox.token_life = seconds
     try:
         return issued_token(sandbox)
     finally:
