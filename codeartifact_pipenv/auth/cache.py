@@ -16,13 +16,14 @@ from codeartifact_pipenv.auth.authorization_token import (
     AuthorizationToken,
     utc_datetime,
 )
-from codeartifact_pipenv.files.atomic import remove_leftovers, write_private_file
-from codeartifact_pipenv.files.digest import digest
-from codeartifact_pipenv.files.lock import acquire
-from codeartifact_pipenv.files.private import (
+from codeartifact_pipenv.files.writing import (
+    acquire,
     check_own_folder,
+    digest,
     make_private_folder,
     read_private,
+    remove_leftovers,
+    write_private_file,
 )
 
 TYPE_CHECKING = False

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
-from codeartifact_pipenv.files.digest import digest
 from codeartifact_pipenv.files.reading import read_bytes, read_text
+from codeartifact_pipenv.files.writing import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

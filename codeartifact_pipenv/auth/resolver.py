@@ -367,7 +367,7 @@ class Resolver:
         import json
 
         from codeartifact_pipenv.auth.identity import fingerprint
-        from codeartifact_pipenv.files.digest import digest
+        from codeartifact_pipenv.files.writing import digest
 
         caller = request.caller
         identity = [*domain, request.duration, fingerprint(self._environ, caller.profile)]

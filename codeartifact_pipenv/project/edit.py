@@ -16,7 +16,7 @@ import tomlkit.items
 from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.reading import load_toml_bytes
 from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, with_normalised_names
 from codeartifact_pipenv.project.names import normalise
 

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_json_bytes
-from codeartifact_pipenv.files.reading import read_bytes, read_user_file
+from codeartifact_pipenv.files.reading import load_json_bytes, read_bytes, read_user_file
 from codeartifact_pipenv.project.entries import locked_entries
 
 TYPE_CHECKING = False

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import pip_settings
-from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.pip_config import Given, in_pip_words
 from codeartifact_pipenv.project.names import normalise
 from codeartifact_pipenv.project.public_index import default_source, is_default_source
 from codeartifact_pipenv.project.requirements_files import (
@@ -120,11 +120,11 @@ def read_requirements(path: str) -> Requirements:
     kept: list[str] = []
     for line, given, folder in _lines(path, set()):
         for one in given:
-            if one.kind == pip_settings.INDEX:
+            if one.kind == pip_config.INDEX:
                 first.append(one.value)
-            elif one.kind == pip_settings.EXTRA_INDEX:
+            elif one.kind == pip_config.EXTRA_INDEX:
                 others.append(one.value)
-            elif one.kind == pip_settings.FILES and not is_url(one.value):
+            elif one.kind == pip_config.FILES and not is_url(one.value):
                 kept.append(f"{one.name} {shlex.quote(os.path.join(folder, one.value))}")
             else:
                 kept.append(line.text)

@@ -9,8 +9,7 @@ import os
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.files.reading import read_bytes, read_text
+from codeartifact_pipenv.files.reading import load_toml_bytes, read_bytes, read_text
 from codeartifact_pipenv.project.entries import is_category
 from codeartifact_pipenv.project.sources import (
     MIRROR_VARIABLE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from plette.pipfiles import DEFAULT_SOURCE_TOML
 
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.reading import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

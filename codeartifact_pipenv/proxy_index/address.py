@@ -13,8 +13,7 @@ import os
 import secrets
 import socket
 
-from codeartifact_pipenv.files.atomic import write_private_file
-from codeartifact_pipenv.files.private import make_private_folder, read_private
+from codeartifact_pipenv.files.writing import make_private_folder, read_private, write_private_file
 
 Address = tuple[str, int]
 

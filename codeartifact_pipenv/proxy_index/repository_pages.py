@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.files.digest import digest
+from codeartifact_pipenv.files.writing import digest
 from codeartifact_pipenv.lookups.simple_page import PLAIN_HTML, read_page
 from codeartifact_pipenv.proxy_index.model import Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.once import Once

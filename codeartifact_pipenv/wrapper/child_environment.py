@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_settings import (
+from codeartifact_pipenv.files.pip_config import (
     EXTRA_INDEX,
     INDEX,
     NEUTRAL,

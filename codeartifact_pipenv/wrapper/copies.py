@@ -16,8 +16,8 @@ import time
 from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError, check_length
-from codeartifact_pipenv.files.atomic import copy_access, remove_file
 from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.writing import copy_access, remove_file
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.pipfile import is_true
 from codeartifact_pipenv.settings import variable_name

@@ -10,7 +10,7 @@ from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
-from codeartifact_pipenv.files.pip_settings import FILES, INDEX, in_pipenv_words
+from codeartifact_pipenv.files.pip_config import FILES, INDEX, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.new_pipfile import (
     Indexes,

@@ -11,8 +11,8 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.files import pip_config, pip_settings
-from codeartifact_pipenv.files.pip_settings import FILES, INDEX, PIP_WORDS, in_pip_words
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.pip_config import FILES, INDEX, PIP_WORDS, in_pip_words
 from codeartifact_pipenv.project.sources import expand, read_source, without_credentials
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.child_environment import refuse_index_by_url
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.files.pip_settings import Given
+    from codeartifact_pipenv.files.pip_config import Given
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.requirements_files import RequirementsFile
     from codeartifact_pipenv.project.sources import Source
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     PathOf = Callable[[RequirementsFile], str]
 
 _REASONS = {
-    pip_settings.INDEX: "names an index that is not a CodeArtifact source of this project",
-    pip_settings.EXTRA_INDEX: "names an extra index, which pip would also ask for private names",
-    pip_settings.FIND_LINKS: "names files that pip would also use for private packages",
-    pip_settings.NO_INDEX: "keeps pip from this project's sources",
-    pip_settings.ISOLATED: "keeps pip from this project's sources: it would ask the public index",
+    pip_config.INDEX: "names an index that is not a CodeArtifact source of this project",
+    pip_config.EXTRA_INDEX: "names an extra index, which pip would also ask for private names",
+    pip_config.FIND_LINKS: "names files that pip would also use for private packages",
+    pip_config.NO_INDEX: "keeps pip from this project's sources",
+    pip_config.ISOLATED: "keeps pip from this project's sources: it would ask the public index",
 }
-_FILE_KEYS = [s.name[2:] for s in pip_settings.SETTINGS if s.kind == FILES]
+_FILE_KEYS = [s.name[2:] for s in pip_config.SETTINGS if s.kind == FILES]
 
 
 class _Replacement(NamedTuple):
@@ -215,7 +215,7 @@ class PipInputs:
     def _check_dotenv(self) -> None:
         dotenv = self._project.dotenv
         for name, value in (dotenv.values if dotenv else {}).items():
-            setting = pip_settings.setting_of_variable(name)
+            setting = pip_config.setting_of_variable(name)
             if dotenv is None or value is None or setting is None or setting.kind == FILES:
                 continue
             raise ConfigurationError(
@@ -226,7 +226,7 @@ class PipInputs:
     def _check_pip(self, call: PipCall) -> None:
         place = f" in [scripts] {call.script} of {self._project.pipfile}" if call.script else ""
         for name in call.assigned:
-            setting = pip_settings.setting_of_variable(name)
+            setting = pip_config.setting_of_variable(name)
             if setting is not None and setting.kind != FILES:
                 raise _refusal(f"{name}={place}", setting.kind, typed=not place)
         environ = {**self._project.environ, **call.assigned}
@@ -264,7 +264,7 @@ class PipInputs:
         line, environ = self._line, self._project.environ
         files: list[RequirementsFile] = []
         found: list[_Replacement] = []
-        for given in pip_settings.in_pipenv_words(line.arguments):
+        for given in pip_config.in_pipenv_words(line.arguments):
             if given.kind == FILES and line.command == "install":
                 files.append(self._files.read(given.value, environ, for_pipenv=True))
                 found.append(_replace_file(given, files[-1]))
@@ -294,7 +294,7 @@ class PipInputs:
     def _check_words_variable(self, environ: Mapping[str, str]) -> None:
         import json
 
-        name = pip_settings.PIP_WORDS_VARIABLE
+        name = pip_config.PIP_WORDS_VARIABLE
         try:
             words: Any = json.loads(environ.get(name) or "[]")
         except ValueError:
@@ -319,7 +319,7 @@ class PipInputs:
             files = [self._files.read_checked(name, written, where, environ) for name in names]
             if is_projects:
                 _refuse_changed_files(files, where)
-            is_variable = pip_settings.setting_of_variable(where) is not None
+            is_variable = pip_config.setting_of_variable(where) is not None
             name = where if is_variable else f"PIP_{key.upper().replace('-', '_')}"
             if files:
                 self._variables[name] = files

@@ -8,7 +8,7 @@ import threading
 from typing import NamedTuple
 
 from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.files.pip_settings import INDEX, in_pipenv_words
+from codeartifact_pipenv.files.pip_config import INDEX, in_pipenv_words
 from codeartifact_pipenv.project.lock import has_direct_references, read_lock
 from codeartifact_pipenv.project.sources import token_variables
 from codeartifact_pipenv.settings import variable_name

@@ -11,9 +11,8 @@ import os
 import stat
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
-from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.reading import load_toml_bytes, read_user_file
+from codeartifact_pipenv.files.writing import Replacement, replace_together, unwritable
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.names import normalise

@@ -7,12 +7,12 @@ import os
 import sys
 from typing import NamedTuple
 
+from codeartifact_pipenv.files.pip_config import compose_netrc, users_netrc
 from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.processes.child import Interrupted, signals
 from codeartifact_pipenv.terminal.streams import guard_stdout
 from codeartifact_pipenv.wrapper import commands
 from codeartifact_pipenv.wrapper.executable import cannot_start
-from codeartifact_pipenv.wrapper.netrc_file import compose_netrc, users_netrc
 from codeartifact_pipenv.wrapper.plan import TEMP_VARIABLES
 from codeartifact_pipenv.wrapper.run_files import prepare_removal, private_folder
 
@@ -20,11 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from codeartifact_pipenv.files.pip_config import UsersNetrc
     from codeartifact_pipenv.processes.child import Signals
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.wrapper.absent_files import AbsentFile
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
-    from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
     from codeartifact_pipenv.wrapper.pip_output import PipOutput
     from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder

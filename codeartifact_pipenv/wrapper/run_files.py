@@ -16,7 +16,7 @@ import stat
 import sys
 import time
 
-from codeartifact_pipenv.files.lock import acquire, release
+from codeartifact_pipenv.files.writing import acquire, release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _remove_copies(pipfile: str, seconds: float) -> None:
                     found.append((entry.path, changed))
     if not found:
         return
-    from codeartifact_pipenv.files.atomic import remove_file, remove_leftovers
+    from codeartifact_pipenv.files.writing import remove_file, remove_leftovers
 
     remove_partial_writes(folder, min(changed for _, changed in found))
     for path in (pipfile, f"{pipfile}.lock"):

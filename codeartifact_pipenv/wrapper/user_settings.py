@@ -6,14 +6,14 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import pip_config, pip_settings
+from codeartifact_pipenv.files import pip_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # URLs of indexes may contain a password, and the proxy index is the only index of its run.
-_REMOVED_KINDS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
+_REMOVED_KINDS = (pip_config.INDEX, pip_config.EXTRA_INDEX)
 
 
 class FindLinks(NamedTuple):
@@ -48,10 +48,10 @@ def user_settings(environ: Mapping[str, str]) -> UserSettings:
     Args:
         environ: the user's environment, without the variables of a ``.env``.
     """
-    names = [n.name for n in pip_settings.in_environment(environ) if n.kind != pip_settings.FILES]
-    configured = map(pip_settings.setting_of_key, pip_config.in_files(environ))
-    if any(setting is not None and setting.kind != pip_settings.FILES for setting in configured):
-        names += pip_settings.NEUTRAL
+    names = [n.name for n in pip_config.in_environment(environ) if n.kind != pip_config.FILES]
+    configured = map(pip_config.setting_of_key, pip_config.in_files(environ))
+    if any(setting is not None and setting.kind != pip_config.FILES for setting in configured):
+        names += pip_config.NEUTRAL
     return UserSettings(names, user_find_links(environ))
 
 
@@ -110,7 +110,7 @@ def split_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
     proxy = next((p for name in sections if (p := parser.get(name, "proxy", fallback=""))), "")
     for section in sections:
         for option in parser.options(section):
-            setting = pip_settings.setting_of_key(option)
+            setting = pip_config.setting_of_key(option)
             if option == "proxy" or (setting and setting.kind in _REMOVED_KINDS):
                 parser.remove_option(section, option)
     written = io.StringIO()

@@ -8,7 +8,7 @@ from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_settings import NEUTRAL
+from codeartifact_pipenv.files.pip_config import NEUTRAL
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
 from codeartifact_pipenv.wrapper.child_environment import (
     ChildEnvironment,

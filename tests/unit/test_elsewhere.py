@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_config import index_settings, setting_value
-from codeartifact_pipenv.files.pip_settings import in_pip_words, in_pipenv_words
+from codeartifact_pipenv.files.pip_config import (
+    in_pip_words,
+    in_pipenv_words,
+    index_settings,
+    setting_value,
+)
 from codeartifact_pipenv.project.requirements_files import RequirementsFile, RequirementsReader
 from codeartifact_pipenv.wrapper import fetched_file
 from codeartifact_pipenv.wrapper.commands import pip_calls

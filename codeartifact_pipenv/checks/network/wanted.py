@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
-from codeartifact_pipenv.files.pip_settings import FILES, in_pip_words, in_pipenv_words
+from codeartifact_pipenv.files.pip_config import FILES, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.project.cool_down import parse_timestamp
 from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, locked_entries

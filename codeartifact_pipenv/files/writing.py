@@ -1,4 +1,7 @@
-"""Writes a file atomically: readers see the old content or the new, never a part."""
+"""Write files atomically or privately, and lock them.
+
+Readers of a file that is written atomically see the old content or the new, never a part.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,22 @@ import os
 import stat
 import sys
 import time
-from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.private import make_folders
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.reading import MAXIMUM_BYTES, read_bytes, read_descriptor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
+    from collections.abc import Callable, Iterator, Sequence
 
 # On Windows, a reader such as a virus scanner blocks the replacement for a moment.
 _HELD_SECONDS = 2.0 if sys.platform == "win32" else 0.0
 _PAUSE_SECONDS = 0.05
+_SUFFIX = ".pipenv-ca"
+_LEFTOVER_SECONDS = 60.0
 
 
-class Replacement(NamedTuple):
+class Replacement:
     """A file to replace.
 
     Attributes:
@@ -35,14 +37,11 @@ class Replacement(NamedTuple):
             existing file, and writes through a link.
     """
 
-    path: str
-    before: bytes | None
-    data: bytes
-    mode: int | None
-
-
-_SUFFIX = ".pipenv-ca"
-_LEFTOVER_SECONDS = 60.0
+    def __init__(self, path: str, before: bytes | None, data: bytes, mode: int | None) -> None:
+        self.path = path
+        self.before = before
+        self.data = data
+        self.mode = mode
 
 
 def write_file(path: str, data: bytes, mode: int | None = None) -> None:
@@ -287,3 +286,234 @@ def _is_temporary(found: str, name: str) -> bool:
     # ".Pipfile.pipenv-ca".
     middle = found.removeprefix(f".{name}").removesuffix(_SUFFIX)
     return found == f".{name}{middle}{_SUFFIX}" and "." not in middle[1:]
+
+
+# --- files and folders of this user that nobody else can read ------------------------------
+
+
+class NotOwnError(PermissionError):
+    """A file or folder belongs to another user, or others can read or change it."""
+
+
+def read_private(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
+    """Read a regular file that belongs to this user and that only they can read; no links.
+
+    Raises:
+        NotOwnError: it belongs to another user, or others may read it.
+        OSError: it cannot be read, or is larger than the limit in bytes.
+    """
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(path, flags)
+    status = os.fstat(descriptor)
+    if sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o077):
+        os.close(descriptor)
+        raise NotOwnError(errno.EACCES, "others may read it, or own it", path)
+    return read_descriptor(descriptor, path, limit)
+
+
+def check_own_folder(path: str) -> None:
+    """Raise unless a folder belongs to this user and is not writable by everybody.
+
+    Raises:
+        NotOwnError: it is not.
+        OSError: it does not exist.
+    """
+    status = os.stat(path)
+    if sys.platform != "win32":
+        if status.st_uid != os.geteuid():
+            raise NotOwnError(errno.EACCES, "it belongs to another user", path)
+        if status.st_mode & stat.S_IWOTH:
+            raise NotOwnError(errno.EACCES, "everybody can write there", path)
+
+
+def make_folders(path: str) -> None:
+    """Make a folder and its missing parents, each 0700 whatever the umask.
+
+    ``os.makedirs`` gives its mode only to the last folder; with umask 000 ``~/.cache`` would be
+    0777. Existing folders keep their mode.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    if not path or os.path.isdir(path):
+        return
+    make_folders(os.path.dirname(path))
+    try:
+        os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)  # the umask may have taken more
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def make_private_folder(path: str) -> None:
+    """Make a folder as ``make_folders`` does, and check that it belongs to this user.
+
+    Raises:
+        NotOwnError: it belongs to another user, or everybody can write there.
+        OSError: it cannot be made.
+    """
+    make_folders(path)
+    check_own_folder(path)
+
+
+# --- locks ---------------------------------------------------------------------------------
+# The system releases a lock when its last holder ends: fcntl.flock on POSIX; on Windows the file is
+# opened without sharing. A child that inherits the descriptor also holds the lock.
+
+_BUSY = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+
+
+def acquire(
+    path: str,
+    *,
+    create: bool = True,
+    seconds: float | None = 0.0,
+    waiting: Callable[[], None] | None = None,
+) -> int | None:
+    """Lock a file against other processes.
+
+    Args:
+        path: the file; a link is not followed.
+        create: whether to create it (0600); otherwise it must exist.
+        seconds: how long to wait for another holder, or None for no limit.
+        waiting: called once before waiting.
+
+    Returns:
+        The descriptor, or None if the file system has no locks. The lock ends when every process
+        that has the descriptor has closed it.
+
+    Raises:
+        TimeoutError: another process holds it for longer than ``seconds``.
+        OSError: the file cannot be opened.
+    """
+    told: list[None] = []
+
+    def tell() -> None:
+        if waiting is not None and not told:
+            waiting()
+        told.append(None)
+
+    while True:
+        descriptor = _wait(path, create, seconds, tell)
+        # The last holder may have removed the file; a lock on a removed file has no effect.
+        if descriptor is None or _is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)
+
+
+def release(path: str, descriptor: int | None) -> None:
+    """Remove a lock's file and release the lock.
+
+    Args:
+        path: the file.
+        descriptor: the result of ``acquire``.
+    """
+    if sys.platform == "win32" and descriptor is not None:  # an open file cannot be removed there
+        os.close(descriptor)
+        descriptor = None
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(
+    path: str, *, seconds: float | None, waiting: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Hold a lock for the block; a file system without locks does not stop it.
+
+    Raises:
+        TimeoutError: another process holds it for longer than ``seconds``.
+        OSError: the file cannot be opened.
+    """
+    descriptor = acquire(path, seconds=seconds, waiting=waiting)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
+def _wait(
+    path: str, create: bool, seconds: float | None, waiting: Callable[[], None]
+) -> int | None:
+    """Return the locked descriptor, or None if the file system has no locks."""
+    end = None if seconds is None else time.monotonic() + seconds
+    told = False
+    while True:
+        try:
+            return _lock(path, create, wait=told and end is None)
+        except BlockingIOError:
+            pass
+        if end is not None and time.monotonic() >= end:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        if not told:
+            waiting()
+        if end is not None or told:
+            time.sleep(_PAUSE_SECONDS)
+        told = True
+
+
+if sys.platform == "win32":
+    _NOT_SHARED = 32  # ERROR_SHARING_VIOLATION
+    _OPEN_ALWAYS = 4
+
+    def _lock(path: str, create: bool, *, wait: bool) -> int | None:
+        import _winapi
+        import msvcrt
+
+        del wait
+        access = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE
+        how = _OPEN_ALWAYS if create else _winapi.OPEN_EXISTING
+        try:
+            handle = _winapi.CreateFile(path, access, 0, _winapi.NULL, how, 0, _winapi.NULL)
+        except OSError as error:
+            if error.winerror == _NOT_SHARED:
+                raise BlockingIOError(errno.EAGAIN, error.strerror, path) from error
+            raise
+        return msvcrt.open_osfhandle(handle, os.O_RDWR)
+
+else:
+
+    def _lock(path: str, create: bool, *, wait: bool) -> int | None:
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0), 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BaseException as error:
+            os.close(descriptor)
+            if not isinstance(error, OSError):
+                raise
+            if error.errno in _BUSY:
+                raise BlockingIOError(*error.args) from error
+            return None
+        return descriptor
+
+
+# --- digests for file names ----------------------------------------------------------------
+
+try:
+    from _sha2 import sha256  # type: ignore[import-not-found] # Python 3.12 and later
+except ImportError:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found] # until Python 3.11
+    except ImportError:
+        from hashlib import sha256
+
+
+def digest(data: bytes) -> str:
+    """Return the hex digest of some bytes."""
+    found: str = sha256(data).hexdigest()
+    return found
