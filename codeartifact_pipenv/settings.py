@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import sys
 
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.reading import load_toml_bytes, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -378,7 +378,6 @@ def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names
 def _load_toml(path: str, *, naming: bytes = b"") -> dict[str, object]:
     """Read a TOML file; one that cannot be read and does not name something is empty."""
     from codeartifact_pipenv.errors import ConfigurationError
-    from codeartifact_pipenv.files.reading import load_toml_bytes
 
     data = naming
     try:

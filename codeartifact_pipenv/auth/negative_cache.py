@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from codeartifact_pipenv.auth.cache import TokenCache
+    from codeartifact_pipenv.auth.authorization_token import TokenCache
     from codeartifact_pipenv.aws.caller import TokenRequest
 
 # Seconds: long enough for the repeated calls of one client, too short to hide a repair.

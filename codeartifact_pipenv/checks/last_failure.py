@@ -6,7 +6,7 @@ import os
 import time
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.files.writing import digest
 
 TYPE_CHECKING = False

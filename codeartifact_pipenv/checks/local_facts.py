@@ -7,7 +7,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.auth.token_request import first_token_request
+from codeartifact_pipenv.auth.resolver import first_token_request
 from codeartifact_pipenv.checks.files.contents import project_paths
 from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.machine.interpreter import interpreter_of

@@ -9,8 +9,7 @@ import shlex
 import sys
 import time
 
-from codeartifact_pipenv.auth.authorization_token import describe_duration
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache, describe_duration
 from codeartifact_pipenv.clients import keyring_offer, places
 from codeartifact_pipenv.clients.edits import TOOLS, LoginEntry, repositories_of_twine
 from codeartifact_pipenv.clients.login_files import LoginStore, read_config

@@ -122,7 +122,7 @@ def read_options(options: argparse.Namespace, settings: Settings) -> RepositoryE
             "Give a URL, or --domain NAME, or nothing in a project.",
         )
     if not (owner and region):
-        from codeartifact_pipenv.auth.token_request import caller_for
+        from codeartifact_pipenv.auth.resolver import caller_for
         from codeartifact_pipenv.clients.caller import find_account, find_region
 
         caller = caller_for(settings)

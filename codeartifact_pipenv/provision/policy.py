@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document

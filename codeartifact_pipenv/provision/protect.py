@@ -11,7 +11,7 @@ import os
 import re
 from typing import Any
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.project.entries import entries_of
 from codeartifact_pipenv.project.lock import read_lock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index

@@ -10,7 +10,7 @@ import re
 import sys
 from typing import Any
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.clients.caller import find_account
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.target import word_like

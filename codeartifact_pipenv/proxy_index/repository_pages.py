@@ -12,7 +12,7 @@ import time
 from http import HTTPStatus
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.files.writing import digest
 from codeartifact_pipenv.lookups.simple_page import PLAIN_HTML, read_page
 from codeartifact_pipenv.proxy_index.model import Refusal, RefusedError

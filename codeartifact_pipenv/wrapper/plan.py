@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.resolver import Resolver
+from codeartifact_pipenv.auth.resolver import Resolver, first_token_request
 from codeartifact_pipenv.files.pip_config import INDEX, in_pipenv_words
 from codeartifact_pipenv.project.lock import has_direct_references, read_lock
 from codeartifact_pipenv.project.sources import token_variables
@@ -125,7 +125,6 @@ class RunPlan(NamedTuple):
 
     def repository_exists(self, endpoint: RepositoryEndpoint) -> bool | None:
         """Ask AWS whether a repository exists, with a time limit and without a prompt."""
-        from codeartifact_pipenv.auth.token_request import first_token_request
         from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
         from codeartifact_pipenv.lookups.parallel import ask_all
 

@@ -16,7 +16,7 @@ import stat
 import sys
 import time
 
-from codeartifact_pipenv.files.writing import acquire, release
+from codeartifact_pipenv.files.writing import acquire, release, remove_file, remove_leftovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -267,8 +267,6 @@ def _remove_copies(pipfile: str, seconds: float) -> None:
                     found.append((entry.path, changed))
     if not found:
         return
-    from codeartifact_pipenv.files.writing import remove_file, remove_leftovers
-
     remove_partial_writes(folder, min(changed for _, changed in found))
     for path in (pipfile, f"{pipfile}.lock"):
         remove_leftovers(path, seconds)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codeartifact_pipenv import __version__
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
-from codeartifact_pipenv.auth.token_request import keyringrc_path, read_keyringrc, token_request
+from codeartifact_pipenv.auth.resolver import keyringrc_path, read_keyringrc, token_request
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files.reading import read_bytes
