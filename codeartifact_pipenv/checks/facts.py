@@ -16,7 +16,7 @@ from codeartifact_pipenv.checks.network.wanted import (
     packages_in_files,
     packages_in_words,
 )
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.wrapper import commands
 
 TYPE_CHECKING = False

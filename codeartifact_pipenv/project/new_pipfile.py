@@ -15,16 +15,20 @@ from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
 from codeartifact_pipenv.files.pip_config import Given, in_pip_words
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public_index import default_source, is_default_source
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.project.requirements_files import (
     Line,
     is_url,
     logical_lines,
     read_requirements_text,
 )
-from codeartifact_pipenv.project.sources import expand, login_of, source_url
-from codeartifact_pipenv.project.toml_edit import TomlEdit
+from codeartifact_pipenv.project.sources import (
+    default_source,
+    expand,
+    is_default_source,
+    login_of,
+    source_url,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 
     Tables = list[dict[str, str | bool]]
 
-_EMPTY = "[packages]\n\n[dev-packages]\n"
 _MOST_FILES = 100
 
 
@@ -91,14 +94,6 @@ def source_tables(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
         if table["url"] not in [known["url"] for known in tables]:
             tables.append(table)
     return tables
-
-
-def pipfile_text(sources: Tables) -> str:
-    """Return the text of a Pipfile with these sources and no packages."""
-    edit = TomlEdit(_EMPTY)
-    for source in sources:
-        edit.add_source(source, first=False)
-    return edit.text()
 
 
 def pipfile_document(

@@ -22,7 +22,7 @@ from codeartifact_pipenv.files.writing import (
     read_private,
     write_private_file,
 )
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

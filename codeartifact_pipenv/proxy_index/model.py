@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeartifact_pipenv.project.names import matches
+from codeartifact_pipenv.project.pipfile import matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

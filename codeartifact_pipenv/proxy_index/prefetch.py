@@ -7,7 +7,7 @@ import functools
 import queue
 import threading
 
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
 from codeartifact_pipenv.lookups import simple_page
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.proxy_index.address import random_loopback_host
 from codeartifact_pipenv.proxy_index.model import USERNAME, Refusal, RefusedError
 

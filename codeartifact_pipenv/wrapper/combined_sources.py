@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.project.cool_down import cool_down_cutoff
-from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of
-from codeartifact_pipenv.project.lock import entries_of as entries_of_lock
-from codeartifact_pipenv.project.lock import read_lock
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public_index import is_default_source, public_index_url
+from codeartifact_pipenv.project.pipfile import (
+    DIRECT_KEYS,
+    entries_of,
+    entries_of_lock,
+    normalise,
+    read_lock,
+)
 from codeartifact_pipenv.project.sources import (
+    cool_down_cutoff,
     expand,
+    is_default_source,
     login_of,
+    public_index_url,
     read_source,
     without_credentials,
 )

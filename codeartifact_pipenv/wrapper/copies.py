@@ -18,8 +18,8 @@ from typing import Any
 from codeartifact_pipenv.errors import ConfigurationError, check_length
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.files.writing import copy_access, remove_file
-from codeartifact_pipenv.project import edit, lock
-from codeartifact_pipenv.project.pipfile import is_true
+from codeartifact_pipenv.project import edit
+from codeartifact_pipenv.project.pipfile import is_true, parse_lock
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.wrapper.run_files import copy_path, remove_partial_writes
 
@@ -111,7 +111,7 @@ class ProjectCopies:
     def _write(self) -> None:
         home = self.project.home
         data = self.originals[f"{home}.lock"]
-        document = None if data is None else lock.parse_lock(data)
+        document = None if data is None else parse_lock(data)
         if document is not None and (self.given != self.text or self.is_lock_only):
             data = self._given_document(document)
         _write_copy(self.pipfile, self.given.encode(), home)
@@ -122,7 +122,7 @@ class ProjectCopies:
         # Some pipenvs lock again, which empties the lock, if its hash is not that of the Pipfile.
         kind = 0 if self.is_lock_only else hash_kind(document, self.text)
         digest = None if kind is None else edit.pipfile_hashes(self.given)[kind]
-        return lock.format_lock(lock.with_sources_at(document, self._url, digest))
+        return edit.format_lock(edit.lock_with_sources_at(document, self._url, digest))
 
 
 def hash_kind(document: dict[str, Any], pipfile: str) -> int | None:

@@ -16,12 +16,12 @@ from codeartifact_pipenv.project.new_pipfile import (
     Indexes,
     Requirements,
     pipfile_document,
-    pipfile_text,
     read_requirements,
     source_tables,
 )
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
+from codeartifact_pipenv.project.toml_edit import pipfile_text
 from codeartifact_pipenv.wrapper import commands
 
 TYPE_CHECKING = False

@@ -327,7 +327,7 @@ class PipInputs:
 
 def checks_hashes(line: CommandLine, project: Project) -> bool:
     """Whether every private package that a command installs has hashes in the lock."""
-    from codeartifact_pipenv.project.lock import read_lock
+    from codeartifact_pipenv.project.pipfile import read_lock
 
     skips = any(commands.abbreviates(word, "--skip-lock", "--sk") for word in line.arguments)
     lock = read_lock(project.lock or "")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.auth.resolver import Resolver, first_token_request
 from codeartifact_pipenv.files.pip_config import INDEX, in_pipenv_words
-from codeartifact_pipenv.project.lock import has_direct_references, read_lock
+from codeartifact_pipenv.project.pipfile import has_direct_references, read_lock
 from codeartifact_pipenv.project.sources import token_variables
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.wrapper import commands

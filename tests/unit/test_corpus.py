@@ -21,8 +21,7 @@ from codeartifact_pipenv.project.edit import (
     with_changes,
     with_sources_at,
 )
-from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import entries_of, normalise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,10 +19,9 @@ from codeartifact_pipenv.errors import ConfigurationError, UsageError
 from codeartifact_pipenv.files.reading import read_user_file
 from codeartifact_pipenv.files.writing import write_user_file
 from codeartifact_pipenv.findings import FAILURE
-from codeartifact_pipenv.project.new_pipfile import pipfile_text
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
-from codeartifact_pipenv.project.public_index import default_source
-from codeartifact_pipenv.project.sources import source_url
+from codeartifact_pipenv.project.sources import default_source, source_url
+from codeartifact_pipenv.project.toml_edit import pipfile_text
 from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False
