@@ -58,8 +58,8 @@ def _exit_status(status: int) -> int:
 
     drop_unwritten(sys.stdout)
     drop_unwritten(sys.stderr)
-    prefetch = sys.modules.get("codeartifact_pipenv.proxy_index.prefetch")
-    if prefetch is not None and prefetch.is_at_work():
+    index = sys.modules.get("codeartifact_pipenv.proxy_index.index")
+    if index is not None and index.is_at_work():
         os._exit(status)
     return status
 

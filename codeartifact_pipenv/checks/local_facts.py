@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 

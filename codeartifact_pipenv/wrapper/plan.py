@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.wrapper.command_context import CommandContext
 
 # Exceptions from a proxy, for the proxy index on loopback.
@@ -160,7 +160,7 @@ def make_plan(
     route = _choose_route(context, project, inputs, risk)
     sources = None
     if route == PROXY:
-        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+        from codeartifact_pipenv.proxy_index.model import combined_sources_of
 
         patterns = context.settings.words("private-packages")
         sources = combined_sources_of(project, patterns, _typed_sources(context.line))

@@ -14,7 +14,7 @@ from codeartifact_pipenv.wrapper.user_settings import split_proxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.wrapper.plan import RunPlan
 
 _MOST_LISTED = 5

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.plan import RunPlan
 
@@ -105,7 +105,7 @@ class Publication:
             self._verify_direct(before, new_lock)
 
     def _verify_direct(self, before: dict[str, Any] | None, new_lock: dict[str, Any]) -> None:
-        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
+        from codeartifact_pipenv.proxy_index.model import combined_sources_of
         from codeartifact_pipenv.wrapper.proxy_setup import make_index
 
         patterns = self._plan.context.settings.words("private-packages")

@@ -16,9 +16,15 @@ from codeartifact_pipenv.project.edit import final_lock
 from codeartifact_pipenv.project.pipfile import entries_of_lock
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
-from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
+from codeartifact_pipenv.proxy_index.model import (
+    CombinedSources,
+    IndexAccess,
+    IndexSources,
+    RefusedError,
+    Upstream,
+    combine_sources,
+)
 from codeartifact_pipenv.proxy_index.upstreams import Page
-from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
 from codeartifact_pipenv.wrapper.publish import verify_resolved_hashes
 
 if TYPE_CHECKING:

@@ -8,8 +8,12 @@ import pytest
 
 from codeartifact_pipenv.files.reading import load_toml_bytes
 from codeartifact_pipenv.project.sources import read_source, without_credentials
-from codeartifact_pipenv.proxy_index.model import DEFAULT_SOURCE, NOWHERE
-from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
+from codeartifact_pipenv.proxy_index.model import (
+    DEFAULT_SOURCE,
+    NOWHERE,
+    CombinedSources,
+    combine_sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
