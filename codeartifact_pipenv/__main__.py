@@ -24,7 +24,7 @@ def main(*, reads_only: bool = False) -> int:
     """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.wrapper.executable import ExecPipenv
+    from codeartifact_pipenv.wrapper.pipenv_cli import ExecPipenv
 
     report = Report()
     if None in (sys.stdin, sys.stdout, sys.stderr):
@@ -197,7 +197,7 @@ def _is_pipenv_command(word: str, settings: Settings) -> bool:
     if program in {"codeartifact-pipenv", "__main__.py"}:
         return False
     from codeartifact_pipenv.errors import PipenvNotFoundError
-    from codeartifact_pipenv.wrapper.executable import find_pipenv
+    from codeartifact_pipenv.wrapper.pipenv_cli import find_pipenv
 
     try:
         return find_pipenv(settings).has_command(word)

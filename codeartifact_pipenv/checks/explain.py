@@ -17,9 +17,8 @@ from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
 from codeartifact_pipenv.proxy_index.model import combined_sources_of
-from codeartifact_pipenv.wrapper.commands import resolves
-from codeartifact_pipenv.wrapper.executable import find_pipenv
 from codeartifact_pipenv.wrapper.failed_run import FailedRun
+from codeartifact_pipenv.wrapper.pipenv_cli import find_pipenv, resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -38,10 +38,10 @@ def save_failure(
 ) -> None:
     """Save a failed command of the project in the working directory."""
     from codeartifact_pipenv.checks.files.secrets import mask
-    from codeartifact_pipenv.wrapper import commands
+    from codeartifact_pipenv.wrapper import pipenv_cli
 
     words = line.rest
-    if commands.runs_program(line.command) and not commands.pip_requirements(line.arguments):
+    if pipenv_cli.runs_program(line.command) and not pipenv_cli.pip_requirements(line.arguments):
         words = ["run"]  # arguments of other programs can be secret
     failure = LastFailure([mask(word) for word in words], is_direct, code, time.time())
     _store(settings).write(_project_key(), failure._asdict(), _SUFFIX)

@@ -26,8 +26,8 @@ from codeartifact_pipenv.project.pipfile import (
 )
 from codeartifact_pipenv.project.sources import cool_down_cutoff
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
-from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.route import DIRECT
+from codeartifact_pipenv.wrapper.pipenv_cli import find_pipenv
+from codeartifact_pipenv.wrapper.plan import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -314,6 +314,12 @@ def format_lock(document: dict[str, Any]) -> bytes:
     return f"{text}\n".encode()
 
 
+def hash_kind(document: dict[str, Any], pipfile: str) -> int | None:
+    """Return which of a Pipfile's hashes a lock has, or None if it has another Pipfile's."""
+    found, hashes = document["_meta"]["hash"]["sha256"], pipfile_hashes(pipfile)
+    return hashes.index(found) if found in hashes else None
+
+
 def lock_with_sources_at(
     document: dict[str, Any], url: str | None, digest: str | None
 ) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from codeartifact_pipenv.processes.capture import output_of
 from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir
 from codeartifact_pipenv.shell_completion.helps import read_help
 from codeartifact_pipenv.shell_completion.scripts import SCRIPTS, script
-from codeartifact_pipenv.wrapper.commands import RUN_COMMANDS
-from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.wrapper.pipenv_cli import RUN_COMMANDS, find_pipenv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

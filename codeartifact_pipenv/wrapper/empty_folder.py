@@ -22,7 +22,7 @@ from codeartifact_pipenv.project.new_pipfile import (
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
 from codeartifact_pipenv.project.toml_edit import pipfile_text
-from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
         return None
     tables = source_tables(indexes, environ)
     index = _source_name(words.indexes[-1], tables, environ) if words.indexes else None
-    named = commands.named_packages(line.command, words.rest)
+    named = pipenv_cli.named_packages(line.command, words.rest)
     project = Project(
         empty.home,
         empty.directory,

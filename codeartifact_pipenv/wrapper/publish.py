@@ -16,8 +16,7 @@ from codeartifact_pipenv.files.writing import Replacement, replace_together, unw
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.pipfile import entries_of_lock, normalise, parse_lock, read_lock
-from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.copies import hash_kind
+from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.model import CombinedSources
-    from codeartifact_pipenv.wrapper.copies import ProjectCopies
     from codeartifact_pipenv.wrapper.plan import RunPlan
+    from codeartifact_pipenv.wrapper.run_files import ProjectCopies
 
 # How often to retry when a file changes while it is being replaced.
 _TRIES = 50
@@ -99,14 +98,14 @@ class Publication:
         line = self._plan.context.line
         before = parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
         if self._index is not None:
-            named = commands.changes_pipfile(line.command, line.arguments)
+            named = pipenv_cli.changes_pipfile(line.command, line.arguments)
             verify_resolved_hashes(before, new_lock, self._index, everything=not named)
-        elif commands.resolves(line.command, line.arguments):
+        elif pipenv_cli.resolves(line.command, line.arguments):
             self._verify_direct(before, new_lock)
 
     def _verify_direct(self, before: dict[str, Any] | None, new_lock: dict[str, Any]) -> None:
         from codeartifact_pipenv.proxy_index.model import combined_sources_of
-        from codeartifact_pipenv.wrapper.proxy_setup import make_index
+        from codeartifact_pipenv.wrapper.plan import make_index
 
         patterns = self._plan.context.settings.words("private-packages")
         sources = combined_sources_of(self._plan.project, patterns)
@@ -124,9 +123,9 @@ class Publication:
         """Return the changes that the command made to the Pipfile."""
         line = self._plan.context.line
         is_new = self._plan.project.new_text is not None
-        if not is_new and not commands.changes_pipfile(line.command, line.arguments):
+        if not is_new and not pipenv_cli.changes_pipfile(line.command, line.arguments):
             return []
-        names = commands.named_packages(line.command, line.arguments)
+        names = pipenv_cli.named_packages(line.command, line.arguments)
         return edit.changes(
             self._copies.given,
             self._copies.text_after(),
@@ -204,7 +203,7 @@ class Publication:
         if document is None:
             return None
         # pipenv's version decides which of a Pipfile's hashes it writes.
-        kind = hash_kind(document, self._copies.text_after())
+        kind = edit.hash_kind(document, self._copies.text_after())
         digest = edit.pipfile_hashes(new_text)[kind or 0]
         if self._plan.project.new_text is not None:
             document["_meta"]["requires"] = load_toml_bytes(new_text.encode()).get("requires", {})

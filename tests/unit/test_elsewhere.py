@@ -18,9 +18,9 @@ from codeartifact_pipenv.files.pip_config import (
 )
 from codeartifact_pipenv.project.requirements_files import RequirementsFile, RequirementsReader
 from codeartifact_pipenv.wrapper import fetched_file
-from codeartifact_pipenv.wrapper.commands import pip_calls
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-from codeartifact_pipenv.wrapper.user_settings import user_find_links
+from codeartifact_pipenv.wrapper.pip_inputs import user_find_links
+from codeartifact_pipenv.wrapper.pipenv_cli import pip_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 from codeartifact_pipenv.settings import Settings
-from codeartifact_pipenv.wrapper.copies import environment_name
-from codeartifact_pipenv.wrapper.executable import Pipenv, find_pipenv
 from codeartifact_pipenv.wrapper.pip_inputs import PipInputs
+from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv, find_pipenv
+from codeartifact_pipenv.wrapper.run_files import environment_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.findings import Finding, ok
 from codeartifact_pipenv.processes.capture import output_of
-from codeartifact_pipenv.wrapper.executable import version_numbers
+from codeartifact_pipenv.wrapper.pipenv_cli import version_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
