@@ -11,8 +11,7 @@ from codeartifact_pipenv.files.writing import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.settings import CommandLine, Settings
 
 _SUFFIX = ".failure"
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
@@ -22,6 +21,7 @@ from codeartifact_pipenv.project.new_pipfile import (
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
 from codeartifact_pipenv.project.toml_edit import pipfile_text
+from codeartifact_pipenv.settings import CommandLine
 from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False

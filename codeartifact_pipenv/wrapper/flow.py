@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.settings import CommandLine, Settings
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv
     from codeartifact_pipenv.wrapper.plan import CommandContext, RunPlan
@@ -88,7 +87,7 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
     arguments, url = pipenv_cli.without_mirror(line.command, line.arguments)
     if url is None:
         return line
-    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.settings import CommandLine
 
     os.environ["PIPENV_PYPI_MIRROR"] = url
     before = line.rest[: len(line.rest) - len(line.arguments)]
@@ -429,7 +428,7 @@ def _install_by_pip(context: CommandContext, descriptors: Sequence[int], wanted:
 
 
 def _run_step(context: CommandContext, words: list[str], descriptors: Sequence[int]) -> int:
-    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.settings import CommandLine
 
     context = context._replace(line=CommandLine(context.line.options, words, 0))
     return _run(context, _load_project(context), descriptors)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.files.pip_config import Given
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.requirements_files import RequirementsFile
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
+    from codeartifact_pipenv.settings import CommandLine
     from codeartifact_pipenv.wrapper.pipenv_cli import PipCall
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import Settings
 
 
+# The commands of pipenv 2023.12 to 2026.10.
+COMMANDS = frozenset(
+    {
+        *("activate", "audit", "check", "clean", "graph", "install", "lock", "open", "pylock"),
+        *("remove", "requirements", "run", "scan", "scripts", "shell", "sync", "uninstall"),
+        *("update", "upgrade", "verify"),
+    }
+)
 # The commands that resolve or install, in pipenv 2023.12 to 2026.10. Any other command, also one
 # that a later pipenv adds, gets no token.
 INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})

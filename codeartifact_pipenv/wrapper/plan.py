@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
     from codeartifact_pipenv.auth.resolver import DotEnv
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
     from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.settings import CommandLine, Settings
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv
 

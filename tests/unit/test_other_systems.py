@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.clients import show_environment
 from codeartifact_pipenv.clients.places import config_path
 from codeartifact_pipenv.errors import ConfigurationError
@@ -22,7 +21,7 @@ from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
-from codeartifact_pipenv.settings import Settings
+from codeartifact_pipenv.settings import CommandLine, Settings
 from codeartifact_pipenv.wrapper.pip_inputs import PipInputs
 from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv, find_pipenv
 from codeartifact_pipenv.wrapper.run_files import environment_name
