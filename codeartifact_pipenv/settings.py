@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from codeartifact_pipenv.files.reading import load_toml_bytes, read_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

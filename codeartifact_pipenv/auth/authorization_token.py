@@ -8,13 +8,14 @@ import os
 import time
 from datetime import datetime, timezone
 
-from codeartifact_pipenv.files.reading import read_bytes, read_text
-from codeartifact_pipenv.files.writing import (
+from codeartifact_pipenv.files.io import (
     acquire,
     check_own_folder,
     digest,
     make_private_folder,
+    read_bytes,
     read_private,
+    read_text,
     remove_leftovers,
     write_private_file,
 )

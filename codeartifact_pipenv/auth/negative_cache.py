@@ -17,7 +17,7 @@ import sys
 import time
 
 from codeartifact_pipenv.errors import TokenError
-from codeartifact_pipenv.files.writing import digest
+from codeartifact_pipenv.files.io import digest
 from codeartifact_pipenv.terminal.redact import redact
 
 TYPE_CHECKING = False

@@ -21,7 +21,7 @@ from codeartifact_pipenv.auth.authorization_token import (
 )
 from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
-from codeartifact_pipenv.files.reading import read_bytes, read_text
+from codeartifact_pipenv.files.io import digest, read_bytes, read_text
 from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE, Settings
 
 TYPE_CHECKING = False
@@ -368,8 +368,6 @@ class Resolver:
 
     def _key(self, domain: Domain, request: TokenRequest) -> str:
         import json
-
-        from codeartifact_pipenv.files.writing import digest
 
         caller = request.caller
         identity = [*domain, request.duration, fingerprint(self._environ, caller.profile)]

@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
-from codeartifact_pipenv.files.writing import digest
+from codeartifact_pipenv.files.io import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sys
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.io import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import tomlkit.items
 from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.pipfile import (
     DIRECT_KEYS,
     entries_of,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import (
+from codeartifact_pipenv.files.io import (
     load_json_bytes,
     load_toml_bytes,
     read_bytes,

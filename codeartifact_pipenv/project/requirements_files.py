@@ -17,8 +17,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.files.pip_config import Given, in_pip_words
-from codeartifact_pipenv.files.reading import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.url_correction import correct_url
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 

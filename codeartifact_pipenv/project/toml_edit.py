@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.toml_positions import toml_positions
 
 TYPE_CHECKING = False

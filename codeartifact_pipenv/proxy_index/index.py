@@ -24,7 +24,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
-from codeartifact_pipenv.files.writing import make_private_folder, read_private, write_private_file
+from codeartifact_pipenv.files.io import make_private_folder, read_private, write_private_file
 from codeartifact_pipenv.lookups import simple_page
 from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.proxy_index.model import (

@@ -16,7 +16,7 @@ import re
 import zipfile
 from typing import IO, cast
 
-from codeartifact_pipenv.files.writing import (
+from codeartifact_pipenv.files.io import (
     check_own_folder,
     make_private_folder,
     read_private,

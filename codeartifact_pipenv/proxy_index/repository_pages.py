@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
-from codeartifact_pipenv.files.writing import digest
+from codeartifact_pipenv.files.io import digest
 from codeartifact_pipenv.lookups.simple_page import PLAIN_HTML, read_page
 from codeartifact_pipenv.proxy_index.model import Once, Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.other_indexes import ACCEPT

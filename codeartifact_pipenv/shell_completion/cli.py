@@ -9,8 +9,7 @@ import sys
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
-from codeartifact_pipenv.files.reading import read_text
-from codeartifact_pipenv.files.writing import write_user_file
+from codeartifact_pipenv.files.io import read_text, write_user_file
 from codeartifact_pipenv.processes.capture import output_of
 from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir, takes_next_word
 from codeartifact_pipenv.shell_completion.helps import read_help

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_text
 from codeartifact_pipenv.files.pip_config import FILES, INDEX, in_pipenv_words
-from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.project.new_pipfile import (
     Indexes,
     Requirements,

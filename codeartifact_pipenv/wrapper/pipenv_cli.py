@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.io import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import os
 import stat
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
-from codeartifact_pipenv.files.reading import load_toml_bytes, read_user_file
-from codeartifact_pipenv.files.writing import Replacement, replace_together, unwritable
+from codeartifact_pipenv.files.io import load_toml_bytes, read_user_file, unwritable
+from codeartifact_pipenv.files.replacing import Replacement, replace_together
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.pipfile import entries_of_lock, normalise, parse_lock, read_lock

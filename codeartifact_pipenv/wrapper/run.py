@@ -8,8 +8,8 @@ import sys
 from typing import NamedTuple
 
 from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_text
 from codeartifact_pipenv.files.pip_config import compose_netrc, users_netrc
-from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.processes.child import Interrupted, signals
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.terminal.streams import guard_stdout

@@ -17,10 +17,10 @@ import sys
 import time
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, check_length
-from codeartifact_pipenv.files.reading import read_user_file
-from codeartifact_pipenv.files.writing import (
+from codeartifact_pipenv.files.io import (
     acquire,
     copy_access,
+    read_user_file,
     release,
     remove_file,
     remove_leftovers,

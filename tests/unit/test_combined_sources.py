@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeartifact_pipenv.files.reading import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.sources import read_source, without_credentials
 from codeartifact_pipenv.proxy_index.model import (
     DEFAULT_SOURCE,

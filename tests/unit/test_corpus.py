@@ -13,7 +13,7 @@ from support.programs import run
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.edit import (
     changes,
     pipfile_hashes,

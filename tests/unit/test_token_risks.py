@@ -13,7 +13,7 @@ from support.projects import PYPI_SOURCE, write_pipfile
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.checks.machine.interpreter import version_of_environment
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.writing import NotOwnError, check_own_folder, read_private
+from codeartifact_pipenv.files.io import NotOwnError, check_own_folder, read_private
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
 from codeartifact_pipenv.wrapper.pipenv_cli import LOCKED

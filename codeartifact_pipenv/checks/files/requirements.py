@@ -10,8 +10,8 @@ from codeartifact_pipenv.checks.files.source_tables import review_secrets, revie
 from codeartifact_pipenv.checks.files.url_repair import with_corrected_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.files.pip_config import in_pip_words
-from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.project.requirements_files import decode, is_url, logical_lines
 from codeartifact_pipenv.project.sources import check_token_use, read_source

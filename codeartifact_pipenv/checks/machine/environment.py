@@ -23,8 +23,8 @@ from codeartifact_pipenv.clients.netrc_text import unreadable_line
 from codeartifact_pipenv.endpoint import is_host, parse_url
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_text
 from codeartifact_pipenv.files.pip_config import UsersNetrc, normalise_key
-from codeartifact_pipenv.files.reading import read_text
 from codeartifact_pipenv.findings import FAILURE, WARNING, Place, ok
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 

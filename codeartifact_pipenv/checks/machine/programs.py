@@ -14,7 +14,7 @@ from codeartifact_pipenv.auth.keyringrc import KeyringConfig
 from codeartifact_pipenv.auth.resolver import keyringrc_path, read_keyringrc, token_request
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.findings import Finding, ok
 from codeartifact_pipenv.processes.capture import output_of
 from codeartifact_pipenv.wrapper.pipenv_cli import version_numbers

@@ -17,8 +17,8 @@ from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
+from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.files.pip_config import FILES, in_pip_words, in_pipenv_words
-from codeartifact_pipenv.files.reading import read_bytes
 from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, locked_entries, normalise
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 from codeartifact_pipenv.project.sources import parse_timestamp

@@ -1,6 +1,7 @@
-"""Write files atomically or privately, and lock them.
+"""Read, parse, write and lock files.
 
-Readers of a file that is written atomically see the old content or the new, never a part.
+Only regular files are read, up to a limit: never a device, a named pipe or a file without end. Readers
+of a file that is written here see the old content or the new, never a part.
 """
 
 from __future__ import annotations
@@ -13,35 +14,206 @@ import sys
 import time
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.reading import MAXIMUM_BYTES, read_bytes, read_descriptor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+
+MAXIMUM_BYTES = 64 * 1024 * 1024
+# Opening a named pipe must not wait for its writer; on Windows, bytes are read as they are.
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_bytes(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
+    """Read a regular file, also through links; the null device is an empty one.
+
+    Args:
+        path: the file.
+        limit: the largest size in bytes that is accepted.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        OSError: it cannot be read, is not a regular file, or is larger than the limit.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+    return read_descriptor(descriptor, path, limit)
+
+
+def read_descriptor(descriptor: int, path: str, limit: int = MAXIMUM_BYTES) -> bytes:
+    """Read an open regular file and close it; like ``read_bytes`` otherwise."""
+    status = os.fstat(descriptor)
+    if not (stat.S_ISREG(status.st_mode) or _is_null(status, path)):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    with os.fdopen(descriptor, "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", path)
+    return data
+
+
+def _is_null(status: os.stat_result, path: str) -> bool:
+    if sys.platform == "win32":  # where CON and pipes have the same numbers as NUL
+        is_null = os.path.abspath(path).lower() == os.path.abspath(os.devnull).lower()
+    else:
+        is_null = os.path.samestat(status, os.stat(os.devnull))
+    return is_null
+
+
+def read_text(path: str, limit: int = MAXIMUM_BYTES) -> str:
+    """Read a regular UTF-8 file as ``open()`` does: every line ends in a line feed.
+
+    Raises:
+        OSError: as for ``read_bytes``.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    text = read_bytes(path, limit).decode()
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_end(path: str, start: int, limit: int) -> bytes:
+    """Read the last bytes that were appended to a regular file since it had a size.
+
+    Args:
+        path: the file.
+        start: its size then.
+        limit: the most bytes that are read.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        file.seek(max(start, status.st_size - limit))
+        return file.read(limit)
+
+
+def read_user_file(path: str, limit: int = MAXIMUM_BYTES) -> bytes | None:
+    """Read a file and explain failures; return None if it does not exist.
+
+    Raises:
+        ConfigurationError: it cannot be read, is not a regular file, or is too large.
+    """
+    try:
+        return read_bytes(path, limit)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: OSError) -> ConfigurationError:
+    """Return the error that tells a user why a file cannot be read."""
+    return ConfigurationError(
+        f"{path} cannot be read: {error.strerror or error}.",
+        "Make it a regular file that you can read, or remove it.",
+    )
+
+
+# --- TOML and JSON -------------------------------------------------------------------------
+# Anybody may have written the data; what the functions return is safe to walk through.
+
+# Far more than any lock or configuration has, and far less than Python's limit of recursion.
+MAXIMUM_DEPTH = 100
+_DIGITS = "it has a number with too many digits"
+_DEPTH = "it is nested too deeply"
+# More parts of a dotted key than that; the TOML parser needs a time and memory of their square.
+_LONG_KEY = rb"""(?<![\w.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){%d}"""
+
+
+def load_toml_bytes(data: bytes) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        ValueError: it is not TOML, not UTF-8 (``UnicodeDecodeError``), or nested too deeply.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    text = data.decode("utf-8-sig")
+    if data.count(b".") >= MAXIMUM_DEPTH:
+        import re
+
+        if re.search(_LONG_KEY % MAXIMUM_DEPTH, data):
+            raise ValueError(_DEPTH)
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(_DEPTH) from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # from int(), for too many digits
+        raise ValueError(_DIGITS) from None
+    _check_depth(document)
+    return document
+
+
+def load_json_bytes(data: bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: it is not JSON (``JSONDecodeError``), not UTF-8 (``UnicodeDecodeError``),
+            nested too deeply, or has a text that is not Unicode.
+    """
+    import json
+
+    text = data.decode("utf-8-sig")
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        raise ValueError(_DEPTH) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise ValueError(_DIGITS) from None
+    _check_depth(document)
+    if b"\\ud" in data.lower():
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it has half of a surrogate pair, which is not a character") from None
+    return document
+
+
+def _check_depth(document: object) -> None:
+    level: list[Any] = [[document]]
+    for _ in range(MAXIMUM_DEPTH + 1):
+        level = [
+            item
+            for found in level
+            for item in (found.values() if isinstance(found, dict) else found)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return
+    raise ValueError(_DEPTH)
+
+
+def ini_trouble(error: Exception) -> str:
+    """Say what configparser found wrong, without quoting a line of the file: it may be a secret."""
+    errors = getattr(error, "errors", None)
+    line = errors[0][0] if errors else getattr(error, "lineno", None)
+    place = f"line {line}" if line else "a line"
+    if type(error).__name__ == "DuplicateSectionError":
+        return f"{place} begins section [{getattr(error, 'section', '')}] a second time"
+    if type(error).__name__ == "DuplicateOptionError":
+        return f"{place} sets a key a second time"
+    return f"{place} is not a section or NAME = VALUE"
+
+
+# --- atomic writes -------------------------------------------------------------------------
 
 # On Windows, a reader such as a virus scanner blocks the replacement for a moment.
 _HELD_SECONDS = 2.0 if sys.platform == "win32" else 0.0
 _PAUSE_SECONDS = 0.05
 _SUFFIX = ".pipenv-ca"
 _LEFTOVER_SECONDS = 60.0
-
-
-class Replacement:
-    """A file to replace.
-
-    Attributes:
-        path: the file.
-        before: its present content, or None if it does not exist.
-        data: its new content.
-        mode: its new mode, which also replaces a link. None keeps the mode and the owner of an
-            existing file, and writes through a link.
-    """
-
-    def __init__(self, path: str, before: bytes | None, data: bytes, mode: int | None) -> None:
-        self.path = path
-        self.before = before
-        self.data = data
-        self.mode = mode
 
 
 def write_file(path: str, data: bytes, mode: int | None = None) -> None:
@@ -60,86 +232,12 @@ def write_file(path: str, data: bytes, mode: int | None = None) -> None:
     if os.path.exists(target) and not os.path.isfile(target):  # such as a link to /dev/null
         raise OSError(errno.EINVAL, "it is not a regular file", path)
     with temporary_beside(target, data, mode) as temporary:
-        _rename(temporary, target)
+        rename_over(temporary, target)
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
 
-def replace_together(files: Sequence[Replacement], *, sync: bool = True) -> bool:
-    """Write all new files first, then rename each into place, in order.
-
-    Args:
-        files: the files.
-        sync: whether to wait until the new files are on the disk, which may take longer than the
-            time between two changes in an editor.
-
-    Returns:
-        False if a file has changed since ``before`` was read. This file and those after it are
-        then not replaced.
-
-    Raises:
-        OSError: a file cannot be written; all are unchanged.
-    """
-    with contextlib.ExitStack() as stack:
-        written = []
-        for file in files:
-            target = os.path.realpath(file.path) if file.mode is None else file.path
-            temporary = stack.enter_context(
-                temporary_beside(target, file.data, file.mode, sync=sync)
-            )
-            written.append((temporary, target, file))
-        is_same = all(_content(file.path) == file.before for file in files)
-        with contextlib.ExitStack() as undo:
-            for temporary, target, file in written:
-                is_same = is_same and _put(temporary, target, file.before, file.data)
-                if is_same:
-                    undo.callback(_put_back, target, file.before)
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
-            undo.pop_all()
-    return is_same
-
-
-def _put_back(target: str, before: bytes | None) -> None:
-    with contextlib.suppress(OSError):
-        if before is None:
-            os.unlink(target)
-        else:
-            write_file(target, before)
-
-
-def _put(temporary: str, target: str, before: bytes | None, data: bytes | None) -> bool:
-    """Rename a file into place, unless another program has just changed the target.
-
-    The two files are swapped, so the result shows the target's last content.
-    """
-    if before is None or not exchange(temporary, target):
-        _rename(temporary, target)
-        return True
-    found = _content(temporary)
-    if found != before:
-        _put(temporary, target, data, found)
-        return False
-    os.unlink(temporary)
-    return True
-
-
-def exchange(one: str, other: str) -> bool:
-    """Swap two files in one step; return False, with both unchanged, if the system cannot."""
-    if sys.platform != "win32":
-        with contextlib.suppress(ImportError):  # some small Pythons have no ctypes
-            import ctypes
-
-            libc = ctypes.CDLL(None)
-            paths = os.fsencode(one), os.fsencode(other)
-            if hasattr(libc, "renameat2"):  # AT_FDCWD, RENAME_EXCHANGE
-                return bool(libc.renameat2(-100, paths[0], -100, paths[1], 2) == 0)
-            if hasattr(libc, "renamex_np"):  # RENAME_SWAP
-                return bool(libc.renamex_np(*paths, 2) == 0)
-    return False
-
-
-def _rename(temporary: str, target: str) -> None:
+def rename_over(temporary: str, target: str) -> None:
+    """Rename a file over another; on Windows, wait while a reader blocks it."""
     end = time.monotonic() + _HELD_SECONDS
     while True:
         try:
@@ -152,13 +250,6 @@ def _rename(temporary: str, target: str) -> None:
             return
 
 
-def _content(path: str) -> bytes | None:
-    try:
-        return read_bytes(path)
-    except FileNotFoundError:
-        return None
-
-
 def write_private_file(path: str, data: bytes) -> None:
     """Replace a file or link atomically with a file that only this user can read.
 
@@ -166,7 +257,7 @@ def write_private_file(path: str, data: bytes) -> None:
         OSError: it cannot be written, and is unchanged.
     """
     with temporary_beside(path, data) as temporary:
-        _rename(temporary, path)
+        rename_over(temporary, path)
     remove_leftovers(path, _LEFTOVER_SECONDS)
 
 
@@ -504,16 +595,15 @@ else:
 
 # --- digests for file names ----------------------------------------------------------------
 
-try:
-    from _sha2 import sha256  # type: ignore[import-not-found] # Python 3.12 and later
-except ImportError:
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found] # until Python 3.11
-    except ImportError:
-        from hashlib import sha256
-
 
 def digest(data: bytes) -> str:
-    """Return the hex digest of some bytes."""
+    """Return the hex SHA-256 of some bytes, without OpenSSL if possible: loading it takes 2 ms."""
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found] # Python 3.12 and later
+    except ImportError:
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found] # until Python 3.11
+        except ImportError:
+            from hashlib import sha256
     found: str = sha256(data).hexdigest()
     return found
