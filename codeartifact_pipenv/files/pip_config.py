@@ -16,8 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.report import Report
-
 
 # --- settings that change where files come from --------------------------------------------
 # pip takes such a setting from an option, a variable, a key of its configuration files, or a line of
@@ -471,16 +469,6 @@ class UsersNetrc:
             if entry.machine and "password" in entry.values:
                 yield entry.number, _unquote(entry.machine), _unquote(entry.values["password"])
 
-    def report_skipped_lines(self, report: Report) -> None:
-        """Report which lines are left out."""
-        if self.foreign:
-            report.note(f"{self.path}, {_numbers(self.foreign)}: not for Python, left out")
-        if self.unread:
-            report.warning(
-                f"{self.path}, {_numbers(self.unread)}: Python cannot read this as netrc, so it is "
-                "left out. Next: correct it; otherwise pip and requests ignore the whole file."
-            )
-
     def _read_line(self, number: int, line: str) -> None:
         at = 0
         is_first = True
@@ -545,46 +533,6 @@ class UsersNetrc:
         self._keyword = ""
 
 
-def users_netrc(environ: Mapping[str, str], report: Report) -> UsersNetrc | None:
-    """Read the user's netrc, found as pip and requests find it, and report unreadable lines.
-
-    Returns:
-        The file, or None if it does not exist.
-    """
-    named = environ.get("NETRC")
-    for name in [named] if named else ["~/.netrc", "~/_netrc"]:
-        path = os.path.expanduser(name)
-        try:
-            text = read_bytes(path, _MAXIMUM_BYTES).decode("utf-8-sig", "surrogateescape")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            if os.path.lexists(path):
-                why = error.strerror or error
-                report.warning(f"{path} cannot be read: {why}. This command does not use it.")
-            text = ""
-        found = UsersNetrc(path, text.replace("\r\n", "\n").replace("\r", "\n"))
-        found.report_skipped_lines(report)
-        return found
-    return None
-
-
-def compose_netrc(lines: Sequence[str], users: UsersNetrc | None) -> str | None:
-    """Return the text of a netrc file, or None if there is nothing to write.
-
-    The user's entries for the same machines are left out: some readers take the first entry of
-    a machine, Python's netrc the last.
-
-    Args:
-        lines: the first entries, which begin with ``machine``.
-        users: the user's file, if any.
-    """
-    if not lines and users is None:
-        return None
-    own = "".join(f"{line}\n" for line in lines)
-    return own + (users.lines({line.split()[1] for line in lines}) if users else "")
-
-
 def _unquote(word: str) -> str:
     """Return a word without quotes and backslashes."""
     inner = word[1:-1] if word.startswith('"') else word
@@ -596,8 +544,3 @@ def _is_readable(word: str) -> bool:
     if sys.version_info < (3, 11):
         return word.isascii() and word.isprintable() and " " not in word
     return not any("\udc80" <= sign <= "\udcff" for sign in word)
-
-
-def _numbers(found: Sequence[int]) -> str:
-    numbers = list(dict.fromkeys(found))
-    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

@@ -8,8 +8,8 @@ import sys
 from typing import NamedTuple
 
 from codeartifact_pipenv.files import pip_config
-from codeartifact_pipenv.files.io import read_text
-from codeartifact_pipenv.files.pip_config import compose_netrc, users_netrc
+from codeartifact_pipenv.files.io import read_bytes, read_text
+from codeartifact_pipenv.files.pip_config import UsersNetrc
 from codeartifact_pipenv.processes.child import Interrupted, signals
 from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.terminal.streams import guard_stdout
@@ -26,11 +26,11 @@ from codeartifact_pipenv.wrapper.run_files import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from codeartifact_pipenv.files.pip_config import UsersNetrc
     from codeartifact_pipenv.processes.child import Signals
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.absent_files import AbsentFile
     from codeartifact_pipenv.wrapper.pip_output import PipOutput
     from codeartifact_pipenv.wrapper.plan import RunPlan
@@ -328,6 +328,67 @@ def _netrc_of_this_process(netrc: str) -> Iterator[None]:
         del os.environ["NETRC"]
         if before is not None:
             os.environ["NETRC"] = before
+
+
+# --- netrc ---------------------------------------------------------------------------------
+
+_MOST_NETRC_BYTES = 1 << 20
+
+
+def users_netrc(environ: Mapping[str, str], report: Report) -> UsersNetrc | None:
+    """Read the user's netrc, found as pip and requests find it, and report unreadable lines.
+
+    Returns:
+        The file, or None if it does not exist.
+    """
+    named = environ.get("NETRC")
+    for name in [named] if named else ["~/.netrc", "~/_netrc"]:
+        path = os.path.expanduser(name)
+        try:
+            text = read_bytes(path, _MOST_NETRC_BYTES).decode("utf-8-sig", "surrogateescape")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if os.path.lexists(path):
+                why = error.strerror or error
+                report.warning(f"{path} cannot be read: {why}. This command does not use it.")
+            text = ""
+        found = UsersNetrc(path, text.replace("\r\n", "\n").replace("\r", "\n"))
+        _report_skipped_lines(found, report)
+        return found
+    return None
+
+
+def compose_netrc(lines: Sequence[str], users: UsersNetrc | None) -> str | None:
+    """Return the text of a netrc file, or None if there is nothing to write.
+
+    The user's entries for the same machines are left out: some readers take the first entry of
+    a machine, Python's netrc the last.
+
+    Args:
+        lines: the first entries, which begin with ``machine``.
+        users: the user's file, if any.
+    """
+    if not lines and users is None:
+        return None
+    own = "".join(f"{line}\n" for line in lines)
+    return own + (users.lines({line.split()[1] for line in lines}) if users else "")
+
+
+def _report_skipped_lines(netrc: UsersNetrc, report: Report) -> None:
+    """Report which lines are left out."""
+    if netrc.foreign:
+        report.note(f"{netrc.path}, {_numbers(netrc.foreign)}: not for Python, left out")
+    if netrc.unread:
+        report.warning(
+            f"{netrc.path}, {_numbers(netrc.unread)}: Python cannot read this as netrc, so it is "
+            "left out. Next: correct it; otherwise pip and requests ignore the whole file."
+        )
+
+
+def _numbers(found: Sequence[int]) -> str:
+    numbers = list(dict.fromkeys(found))
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 # --- the proxy index -----------------------------------------------------------------------

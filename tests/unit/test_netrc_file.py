@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.files import pip_config
 from codeartifact_pipenv.report import Report
+from codeartifact_pipenv.wrapper import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def compose(lines: Sequence[str], environ: Mapping[str, str]) -> str:
     """Return the text of the netrc of a run, or an empty text."""
-    return pip_config.compose_netrc(lines, pip_config.users_netrc(environ, Report())) or ""
+    return run.compose_netrc(lines, run.users_netrc(environ, Report())) or ""
 
 
 def look_up(text: str, host: str, folder: Path) -> tuple[str, str] | None:
@@ -203,7 +203,7 @@ def test_an_unreadable_netrc_is_a_warning(
             pytest.skip("root may read everything")
         path.write_text(GOOD)
         path.chmod(0)
-    found = pip_config.compose_netrc([], pip_config.users_netrc({}, Report()))
+    found = run.compose_netrc([], run.users_netrc({}, Report()))
     stderr = capsys.readouterr().err
     if kind == "missing":
         assert (found, stderr) == (None, "")
