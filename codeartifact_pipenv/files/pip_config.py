@@ -1,4 +1,4 @@
-"""What a user configures for pip: its settings, its configuration files and netrc."""
+"""User configuration of pip: settings that name places, configuration files and netrc."""
 
 from __future__ import annotations
 
