@@ -195,7 +195,7 @@ def _refuse_options_before_verb(line: CommandLine) -> None:
 
     raise UsageError(
         f"{before} stands before {line.command}, where only options that begin with --ca- count.",
-        f"Write it behind the verb; `pipenv-ca {line.command} --help` lists what it takes.",
+        f"Write it after {line.command}; `pipenv-ca {line.command} --help` lists its options.",
     )
 
 

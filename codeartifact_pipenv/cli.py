@@ -5,17 +5,17 @@ from __future__ import annotations
 from codeartifact_pipenv.settings import SETTINGS
 
 OWN_VERBS = {
-    "config": "print the settings in force, and where each comes from",
-    "doctor": "look at programs, AWS, sources and packages, and say what is wrong",
-    "env": "print the variables by which other tools use CodeArtifact",
+    "config": "print the settings in use, and where each comes from",
+    "doctor": "check programs, AWS, sources and packages",
+    "env": "print the variables that give other tools access",
     "explain": "explain a code: what it means and what to do",
-    "fix": "repair what lint finds in Pipfiles, and keep everything else",
-    "lint": "review Pipfiles and locks, without AWS and without pipenv",
-    "login": "log pip, twine or netrc in for as long as a token lives",
-    "logout": "take logins out, and forget their cached tokens",
+    "fix": "repair what lint finds in Pipfiles",
+    "lint": "check Pipfiles and locks, without AWS or pipenv",
+    "login": "log in pip, twine or netrc until the token expires",
+    "logout": "remove logins and their cached tokens",
     "mcp": "let an assistant diagnose projects and read the guides",
-    "packages": "list what the repositories hold, and what was published there",
-    "provision": "make domain, repositories, policies and reserved names, by a plan",
+    "packages": "list the packages that the repositories have",
+    "provision": "create domains, repositories and policies; reserve names",
     "sandbox": "run a command, or a demonstration, on a local CodeArtifact",
     "token": "print an authorization token",
 }
@@ -33,7 +33,7 @@ def help_text(program: str) -> str:
     lines = [
         f"usage: {program} [--ca-OPTION...] PIPENV-ARGUMENT... | VERB ...",
         "",
-        "Runs pipenv with access to AWS CodeArtifact. All words are pipenv's except:",
+        "Runs pipenv with access to AWS CodeArtifact. Everything goes to pipenv, except:",
         "",
         *_verbs_and_options(),
         "",

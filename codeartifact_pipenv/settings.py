@@ -144,7 +144,7 @@ def _words(value: object) -> tuple[str, ...]:
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("profile", _text, "NAME", "AWS profile to ask with"),
+        Setting("profile", _text, "NAME", "AWS profile to use"),
         Setting(
             "role",
             _role,
@@ -156,10 +156,10 @@ SETTINGS = {
             "duration",
             _duration,
             "SECONDS",
-            "life of a new token: 900 to 43200, or 0 for as long as the role's own session",
+            "lifetime of a new token: 900 to 43200, or 0 for that of the role's session",
         ),
         Setting("refresh", _flag, "", "get a new token, whatever is inherited or cached"),
-        Setting("verbose", _flag, "", "say on stderr what is done, and why"),
+        Setting("verbose", _flag, "", "explain on stderr what is done"),
         Setting(
             "route",
             _route,
@@ -187,11 +187,11 @@ SETTINGS = {
             "allowed-owners",
             _accounts,
             "ACCOUNTS",
-            "accounts whose domains may be asked for a token",
+            "accounts whose domains may be used",
             personal=True,
         ),
         Setting("no-cache", _flag, "", "neither read nor write the token cache", personal=True),
-        Setting("cache-dir", _path, "DIR", "where tokens are kept", personal=True),
+        Setting("cache-dir", _path, "DIR", "directory of the token cache", personal=True),
     )
 }
 

@@ -66,7 +66,7 @@ def check_sources(facts: Facts) -> Iterator[Finding]:
     for source in facts.local.sources:
         if source.endpoint is None and not source.mismatch_reason:
             url = without_credentials(source.url)
-            yield ok(f"source {source.name}", f"{url}: another index, left alone")
+            yield ok(f"source {source.name}", f"{url}: not CodeArtifact, not checked")
 
 
 class Check(NamedTuple):

@@ -262,7 +262,7 @@ def _parser() -> Parser:
         nargs="?",
         const="",
         metavar="PATH",
-        help="the names of a Pipfile and its lock that have CodeArtifact as index",
+        help="the names in a Pipfile and its lock whose index is CodeArtifact",
     )
     add_target_options(parser)
     add_plan_options(parser)

@@ -304,7 +304,7 @@ def _report_sources(sources: Sequence[Source], project: Project, report: Report)
             for found in near_misses([source], project.environ):
                 report.warning(f"{found.sentence} {found.hint}", found.code)
         else:
-            report.note(f"source {source.name}: another index, unchanged")
+            report.note(f"source {source.name}: not CodeArtifact, unchanged")
 
 
 @contextlib.contextmanager
