@@ -16,8 +16,7 @@ import pytest
 from support.programs import PIPENV_CA, run
 from support.runs import KEYRING, Calls, get_token
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, TokenCache
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import TokenError

@@ -20,8 +20,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, utc_datetime
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import (
+    AuthorizationToken,
+    TokenCache,
+    utc_datetime,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +158,7 @@ def test_a_token_without_known_times_is_not_stored(folder: Path) -> None:
 def test_an_entry_of_another_version_is_a_miss(folder: Path, version: object) -> None:
     cache, _ = filled(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("codeartifact_pipenv.auth.cache._VERSION", version)
+        patch.setattr("codeartifact_pipenv.auth.authorization_token._VERSION", version)
         cache.put("key", TOKEN)
         assert cache.get("key") is not None
     assert cache.get("key") is None
@@ -311,7 +314,7 @@ def test_an_error_under_the_lock_is_raised_and_the_lock_released(folder: Path) -
 
 _WORK = """
 import sys, time
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 folder, log = sys.argv[1:]
 with TokenCache(folder).single_flight("key"):
     with open(log, "a") as file:
