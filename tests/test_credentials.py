@@ -154,11 +154,11 @@ WAYS = [
         {"AWS_ACCESS_KEY_ID": KEY_ID},
     ),
     Way(
-        "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not ... [partial-credentials] ... Set what is missing",
+        "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not ... [partial-credentials]",
         {"AWS_SECRET_ACCESS_KEY": SECRET},
     ),
     Way(
-        "AWS_SESSION_TOKEN is set and AWS_ACCESS_KEY_ID is not ... [partial-credentials] ... Set what is missing",
+        "AWS_SESSION_TOKEN is set and AWS_ACCESS_KEY_ID is not ... [partial-credentials]",
         {"AWS_SESSION_TOKEN": SESSION},
     ),
     keys(
@@ -188,7 +188,7 @@ WAYS = [
     ),
     # the two files
     Way(
-        "/no/such ... AWS_CONFIG_FILE ... does not exist ... [no-credentials] ... CODEARTIFACT_AUTH_TOKEN",
+        "/no/such ... AWS_CONFIG_FILE ... does not exist ... [no-credentials] ... AUTH_TOKEN",
         {"AWS_CONFIG_FILE": "/no/such"},
     ),
     Way(
@@ -196,7 +196,7 @@ WAYS = [
         {"AWS_CONFIG_FILE": "/no/such", "AWS_PROFILE": "dev"},
     ),
     Way(
-        "{home} ... AWS_CONFIG_FILE ... is a directory ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
+        "AWS_CONFIG_FILE ... is a directory ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
         {"AWS_CONFIG_FILE": "{home}", "AWS_DEFAULT_PROFILE": "dev"},
     ),
     Way(
@@ -234,7 +234,7 @@ WAYS = [
         config="[dev]\nregion = us-east-1\n",
     ),
     Way(
-        "profile dev has aws_secret_access_key and lacks aws_access_key_id ... [partial-credentials] ... Set what is missing",
+        "dev has aws_secret_access_key and lacks aws_access_key_id ... [partial-credentials]",
         credentials=f"[dev]\naws_secret_access_key = {SECRET}\n",
         profile="dev",
     ),
@@ -255,7 +255,7 @@ WAYS = [
     ),
     dev("RoleArn ... [aws-config] ... role_arn ... ~/.aws/config", DEV_ROLE.replace(ROLE, "ci")),
     dev(
-        "profile dev has source_profile and lacks role_arn ... [partial-credentials] ... Set what is missing",
+        "profile dev has source_profile and lacks role_arn ... [partial-credentials]",
         f"{BASE}[profile dev]\nsource_profile = base\n",
     ),
     dev(
@@ -314,7 +314,7 @@ WAYS = [
     ),
     dev("profile dev ... never made ... [sso-never] ... aws sso login --profile dev", DEV_SSO),
     dev(
-        "profile dev ... never made ... [sso-never] ... Run `aws sso login --profile 'sign in'` and try again.",
+        "never made ... [sso-never] ... Run `aws sso login --profile 'sign in'` and try",
         f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}\n"
         "source_profile = sign in\n",
     ),
@@ -354,7 +354,7 @@ WAYS = [
     web("{home}/identity ... empty", ""),
     web("{home}/identity ... does not hold a token", b"\xff\x00"),
     dev(
-        "/no/such ... does not exist ... [web-identity-missing] ... web_identity_token_file of profile dev in ~/.aws/config",
+        "/no/such ... does not exist ... [web-identity-missing] ... of profile dev in ~/.aws/config",
         f"[profile dev]\nrole_arn = {ROLE}\nweb_identity_token_file = /no/such\n",
     ),
     Way(
@@ -362,7 +362,7 @@ WAYS = [
         {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/identity"},
     ),
     Way(
-        "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not ... [partial-credentials] ... Set what is missing",
+        "AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not ... [partial-credentials]",
         {"AWS_ROLE_ARN": ROLE},
     ),
     Way(

@@ -167,7 +167,7 @@ def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
 @pytest.mark.wide
 @pytest.mark.skipif(
     not (shutil.which("unshare") and hasattr(os, "geteuid") and os.geteuid() == 0),
-    reason="mounts a folder of its own",
+    reason="needs root to mount a folder",
 )
 def test_a_docker_build_secret_is_read(
     sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str, stand_in: StandIn

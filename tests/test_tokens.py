@@ -199,14 +199,6 @@ def test_duration_zero_ends_the_token_with_the_role_session(
     assert 1500 < got["left"] <= 1800
 
 
-@pytest.mark.parametrize("duration", ["60", "43201", "an hour", ""])
-def test_a_duration_outside_the_aws_limits_is_refused(
-    duration: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    words = (PIPENV_CA, f"--ca-duration={duration}", "token", sandbox.endpoint.url)
-    assert_error(run(*words, env=sandbox_env, cwd=tmp_path), 2, "--ca-duration", "900 to 43200")
-
-
 @pytest.mark.wide
 @pytest.mark.parametrize(
     "changes",
@@ -224,17 +216,6 @@ def test_each_command_asks_aws_when_there_is_no_cache(
     assert calls.count() == 2
 
 
-def test_xdg_cache_home_is_used_without_a_home_folder(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    del sandbox_env["PIPENV_CA_CACHE_DIR"], sandbox_env["HOME"]
-    sandbox_env["XDG_CACHE_HOME"] = str(tmp_path / "xdg")
-    token = get_token(sandbox, sandbox_env, tmp_path)
-    assert get_token(sandbox, sandbox_env, tmp_path) == token
-    assert files_with(token, [tmp_path / "xdg" / "codeartifact-pipenv"])
-
-
-@pytest.mark.usefixtures("pipfile")
 def test_a_process_killed_while_asking_aws_does_not_block_the_next(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, stand_in: StandIn
 ) -> None:
@@ -340,33 +321,18 @@ def test_a_credential_process_supplies_the_keys(
 
 
 @pytest.mark.wide
-@pytest.mark.usefixtures("pipfile")
-def test_profile_comes_from_option_then_variable_then_project_then_user(
-    *,
+def test_the_profile_of_the_settings_wins_over_aws_profile(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     colleague: AccessKey,
     config: Path,
-    own_settings: Path,
-    project: Path,
+    tmp_path: Path,
 ) -> None:
     config.write_text(section("profile right", sandbox.user) + section("profile other", colleague))
-
-    def asked_by(*options: str, **variables: str) -> str:
-        calls = Calls(sandbox)
-        words = (PIPENV_CA, "--ca-no-cache", "--ca-pipenv", "true", *options, "lock")
-        done = run(*words, env=sandbox_env | variables, cwd=project)
-        assert done.status == 0, done.output
-        (caller,) = calls.callers()
-        return "other" if caller == colleague.access_key_id else "right"
-
-    own_settings.write_text('profile = "right"\n')
-    assert asked_by() == "right"
-    (project / "pyproject.toml").write_text('[tool.codeartifact-pipenv]\nprofile = "other"\n')
-    assert asked_by() == "other"
-    assert asked_by(PIPENV_CA_PROFILE="right") == "right"
-    assert asked_by("--ca-profile=other", PIPENV_CA_PROFILE="right") == "other"
-    assert asked_by(AWS_PROFILE="right") == "other"
+    calls = Calls(sandbox)
+    env = sandbox_env | {"AWS_PROFILE": "right", "PIPENV_CA_PROFILE": "other"}
+    get_token(sandbox, env, tmp_path)
+    assert calls.callers() == [colleague.access_key_id]
 
 
 @pytest.mark.usefixtures("pipfile")

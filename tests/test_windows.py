@@ -1,4 +1,4 @@
-"""What users of Windows see, on Wine: ``pytest -m windows -n 0``.
+"""Commands on Windows, on Wine: ``pytest -m windows -n 0``.
 
 The user's name has a blank and an umlaut, the project's folder a blank; what programs print is
 read by the code page that they print in.
@@ -95,7 +95,7 @@ class User(NamedTuple):
         self.env["PIPENV_CA_PIPENV"] = r"C:\Python\python.exe"
 
     def left(self) -> list[str]:
-        """Return what runs have left: copies beside the Pipfile, and temporary files."""
+        """Return the names of copies and temporary files that runs have left."""
         temporary = self.home / "AppData" / "Local" / "Temp"
         places = (self.folder.glob(".Pipfile*"), temporary.glob("pipenv-ca-*"))
         return sorted(path.name for found in places for path in found)
@@ -386,7 +386,7 @@ def test_login_writes_a_pip_ini_and_logout_removes_it(simple: User) -> None:
     place = simple.home / "AppData" / "Roaming" / "pip" / "pip.ini"
     simple.succeeds("login", "pip", "--user")
     assert "index-url" in place.read_text()
-    # (pip asks Windows for the folder of the profile, and Wine knows of its own one alone.)
+    # (pip asks Windows for the folder of the profile, and Wine only knows its own.)
     named = {"PIP_CONFIG_FILE": windows_path(place)}
     done = simple.run("pip", "download", "--no-deps", "-d", "got", "orb-common", **named)
     assert done.status == 0, done.output
@@ -402,13 +402,6 @@ def test_cmd_sets_the_variables_that_env_prints(simple: User) -> None:
     (simple.folder / "show.bat").write_text(f"@echo off\r\n{lines}{shown}")
     done = simple.run(r"C:\windows\system32\cmd.exe", "/c", "show.bat")
     assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
-
-
-def test_powershell_completes_the_verbs(user: User) -> None:
-    script = user(_PIPENV_CA_COMPLETE="powershell_source").stdout
-    assert "Register-ArgumentCompleter" in script
-    done = user(_PIPENV_CA_COMPLETE="powershell_complete", COMP_WORDS="pipenv-ca\ndoc")
-    assert "doctor" in done.stdout
 
 
 def test_an_empty_folder_becomes_a_project(user: User, sandbox: Sandbox) -> None:

@@ -101,22 +101,15 @@ def test_the_most_specific_section_wins_in_any_order(winner: str, tmp_path: Path
 @pytest.mark.parametrize(
     "title",
     [
-        '[codeartifact account="123456789013"]',
-        '[codeartifact domain="my-dom" account="123456789013"]',
-        '[codeartifact domain="my-dom" region="eu-west-2" name="team"]',
-        '[codeartifact domain="my-do"]',
         '[codeartifact domain="MY-DOM"]',
-        '[codeartifact name="tea"]',
-        '[codeartifact domain=""]',
         '[codeartifact repository="team"]',  # unknown key: the section is never used
         '[codeartifact domain="my-dom" and="more"]',
         '[codeartifact domain="my-dom]',
         '[codeartifact domain="my-dom" domain="my-dom"]',
-        "[codeartifactory]",
-        "[codeartifact-other]",
+        *("[codeartifactory]", "[codeartifact-other]"),
     ],
 )
-def test_a_section_that_differs_in_one_part_is_not_used(title: str, tmp_path: Path) -> None:
+def test_a_section_that_is_not_for_this_endpoint_is_not_used(title: str, tmp_path: Path) -> None:
     """Its profile may belong to another account."""
     found = asked(written(tmp_path, f"{title}\nprofile_name = other\ntoken_duration = 900\n"))
     assert found == TokenRequest(MAXIMUM_DURATION)
@@ -280,15 +273,15 @@ def test_unused_keys_of_a_file_are_listed(tmp_path: Path) -> None:
     ]
 
 
-names = st.text(string.ascii_lowercase + string.digits + "-\"= ']", max_size=6)
-titles = st.lists(
-    st.tuples(st.sampled_from(["domain", "account", "region", "name", "x"]), names), max_size=5
-)
+OWN = {"domain": "a", "account": "0" * 12, "region": "b", "name": "c"}
+values = st.sampled_from([*OWN.values(), "A", "ab", "1" * 12, ""])
+values |= st.text(string.ascii_lowercase + string.digits + "-\"= ']", max_size=6)
+titles = st.lists(st.tuples(st.sampled_from([*OWN, "x"]), values), max_size=5)
 
 
 @given(st.lists(titles, max_size=4), st.binary(max_size=40))
 @example([], b"[codeartifact]\nkey")
-def test_any_file_contents_raise_only_configuration_errors(
+def test_any_file_gives_a_section_for_the_endpoint_or_a_configuration_error(
     sections: list[list[tuple[str, str]]], noise: bytes
 ) -> None:
     text = "\n".join(
@@ -296,13 +289,12 @@ def test_any_file_contents_raise_only_configuration_errors(
         f"profile_name = {number}"
         for number, title in enumerate(sections)
     )
-    own = {"domain": "a", "account": "0" * 12, "region": "b", "name": "c"}
     where = RepositoryEndpoint(Domain("a", "0" * 12, "b"), "c", "ipv4", "host")
     try:
         config = KeyringConfig(text.encode() + noise, "file")
-        given_ = config.token_request(where)
+        profile = config.token_request(where).caller.profile
         config.unused()
     except ConfigurationError:
         return
-    if given_.caller.profile is not None and given_.caller.profile.isdecimal() and not noise:
-        assert all(own.get(key) == value for key, value in sections[int(given_.caller.profile)])
+    if profile is not None and profile.isdecimal() and not noise:
+        assert all(OWN.get(key) == value for key, value in sections[int(profile)])
