@@ -13,6 +13,7 @@ from support.clients import Clients, Drive, client_environment
 from support.programs import SAID, clean_environment
 from support.projects import make_private_packages
 from support.traces import leaks_in_files, leaks_in_output
+from support.users import User
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -214,6 +215,12 @@ def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
 def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     """Return the clean environment inside the sandbox, with a token cache of its own."""
     return sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
+
+
+@pytest.fixture
+def user(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> User:
+    """Return a user of the sandbox, in an empty project."""
+    return User(sandbox, sandbox_env, project)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from support.sandbox import IDENTITY
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.users import User
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.wide
@@ -22,18 +24,18 @@ ROLE = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci"}
 
 
 def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
     """The name of the role is enough."""
-    url = sandbox.endpoint.simple_url
+    url = user.url
     calls = Calls(sandbox)
-    with github(ROLE | without_credentials(sandbox_env)) as job:
-        token = run(PIPENV_CA, "token", url, env=job.env, cwd=tmp_path)
+    with github(ROLE | without_credentials(user.env)) as job:
+        token = user.run("token", url, env=job.env)
         assert (token.status, token.stderr) == (0, "")
         assert run(KEYRING, "get", url, "aws", env=job.env, cwd=tmp_path).stdout == token.stdout
         assert job.asked == [Asked("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}")]
         assert calls.count() == 1
-        doctor = run(PIPENV_CA, "doctor", "--all", env=job.env, cwd=tmp_path)
+        doctor = user.run("doctor", "--all", env=job.env)
     assert "assumed-role/ci/pipenv-ca-acme-app-77" in doctor.stdout
     for secret in (PASSWORD, IDENTITY):
         assert secret not in doctor.output
@@ -62,17 +64,11 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(
     ],
 )
 def test_a_github_answer_without_an_identity_is_reported(
-    *,
-    status: int,
-    body: bytes,
-    reason: str,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    tmp_path: Path,
+    *, status: int, body: bytes, reason: str, user: User
 ) -> None:
     """The hint names the permission that the job needs."""
-    with github(ROLE | without_credentials(sandbox_env), status, body) as job:
-        done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=job.env, cwd=tmp_path)
+    with github(ROLE | without_credentials(user.env), status, body) as job:
+        done = user.run("token", user.url, env=job.env)
     assert_error(done, 1, "[github-identity]", reason, "permissions: id-token: write")
     assert PASSWORD not in done.output
 
@@ -80,13 +76,11 @@ def test_a_github_answer_without_an_identity_is_reported(
 @pytest.mark.parametrize(
     "url", ["http://actions.example/id", "https://127.0.0.1:1/id", "ftp://127.0.0.1/id", "id"]
 )
-def test_an_unusable_identity_address_is_one_error(
-    url: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_unusable_identity_address_is_one_error(url: str, user: User) -> None:
     """The password of the job is not shown."""
-    with github(ROLE | without_credentials(sandbox_env)) as job:
+    with github(ROLE | without_credentials(user.env)) as job:
         env = job.env | {"ACTIONS_ID_TOKEN_REQUEST_URL": url}
-        done = run(PIPENV_CA, "token", sandbox.endpoint.simple_url, env=env, cwd=tmp_path)
+        done = user.run("token", user.url, env=env)
     assert_error(done, 1, "[github-identity]")
     assert PASSWORD not in done.output
 
@@ -95,19 +89,19 @@ def test_an_unusable_identity_address_is_one_error(
     "variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
 )
 def test_the_error_names_the_permission_that_a_job_lacks(
-    variable: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    variable: str, user: User, tmp_path: Path
 ) -> None:
     """Other jobs do not get this hint."""
-    url = sandbox.endpoint.simple_url
+    url = user.url
     (tmp_path / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{url}'\n")
-    with github(ROLE | without_credentials(sandbox_env) | {"GITHUB_ACTIONS": "true"}) as job:
+    with github(ROLE | without_credentials(user.env) | {"GITHUB_ACTIONS": "true"}) as job:
         lacks = {variable, "ACTIONS_ID_TOKEN_REQUEST_URL"}
         env = {name: value for name, value in job.env.items() if name not in lacks}
-        done = run(PIPENV_CA, "token", url, env=env, cwd=tmp_path)
-        doctor = run(PIPENV_CA, "doctor", env=env, cwd=tmp_path)
+        done = user.run("token", url, env=env)
+        doctor = user.run("doctor", env=env)
         is_told = variable == "ACTIONS_ID_TOKEN_REQUEST_URL"
         assert_error(done, 1, "No AWS credentials were found")
         for output in (done.output, doctor.output):
             assert ("permissions: id-token: write" in output) == is_told
-        keys = {name: value for name, value in sandbox_env.items() if name.startswith("AWS_")}
-        assert run(PIPENV_CA, "token", url, env=env | keys, cwd=tmp_path).status == 0
+        keys = {name: value for name, value in user.env.items() if name.startswith("AWS_")}
+        assert user.run("token", url, env=env | keys).status == 0

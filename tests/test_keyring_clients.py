@@ -12,12 +12,14 @@ import pytest
 from support.answers import AnsweringServer
 from support.files import files_with
 from support.identities import AccessKey, make_user, section
-from support.programs import PIPENV_CA, SCRIPTS, Result, run
+from support.programs import SCRIPTS, Result, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -57,11 +59,11 @@ def own_lines(stderr: str) -> list[str]:
 
 
 def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
-    sandbox: Sandbox, sandbox_env: dict[str, str], guest: AccessKey, keyringrc: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, guest: AccessKey, keyringrc: Path, tmp_path: Path
 ) -> None:
     """Both entry points share one call, and --ca-profile wins over the file."""
     (tmp_path / "aws").write_text(section("mine", sandbox.user) + section("theirs", guest))
-    env = without_credentials(sandbox_env)
+    env = without_credentials(user.env)
     env["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "aws")
     title = f'[codeartifact account="{sandbox.endpoint.domain.owner}"]'
     text = (
@@ -71,15 +73,15 @@ def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
     )
     keyringrc.write_text(text)
     calls = Calls(sandbox)
-    service = sandbox.endpoint.simple_url
+    service = user.url
     token = get(env, tmp_path, service)
     assert token.status == 0, token.output
-    shown = run(PIPENV_CA, "--ca-verbose", "token", service, env=env, cwd=tmp_path)
+    shown = user.run("--ca-verbose", "token", service, env=env)
     assert shown.stdout == token.stdout
     (note,) = [line for line in shown.stderr.splitlines() if str(keyringrc) in line]
     assert title in note
     assert "profile theirs, 1800 seconds" in note
-    mine = run(PIPENV_CA, "--ca-profile", "mine", "token", service, env=env, cwd=tmp_path)
+    mine = user.run("--ca-profile", "mine", "token", service, env=env)
     assert mine.status == 0, mine.output
     assert calls.callers() == [guest.access_key_id, sandbox.user.access_key_id]
     # Another profile in the file is another identity and gets its token.
@@ -90,24 +92,19 @@ def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
 
 @pytest.mark.usefixtures("pipfile")
 def test_access_keys_of_keyringrc_are_used_and_never_shown(
-    *,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    guest: AccessKey,
-    keyringrc: Path,
-    project: Path,
+    *, sandbox: Sandbox, user: User, guest: AccessKey, keyringrc: Path
 ) -> None:
     """They get tokens that are separate from those of the environment."""
-    service = sandbox.endpoint.simple_url
-    before = get(sandbox_env, project, service)
+    service = user.url
+    before = get(user.env, user.folder, service)
     keyringrc.write_text(section("codeartifact", guest) + "profile_name = none\n")
     calls = Calls(sandbox)
-    found = get(sandbox_env, project, service)
+    found = get(user.env, user.folder, service)
     assert found.status == 0, found.output
     assert found.stdout != before.stdout
-    assert get(sandbox_env, project, service) == found
+    assert get(user.env, user.folder, service) == found
     assert calls.callers() == [guest.access_key_id]
-    looked = run(PIPENV_CA, "--ca-verbose", "doctor", "--json", env=sandbox_env, cwd=project)
+    looked = user.run("--ca-verbose", "doctor", "--json")
     findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
     sentences = {finding["subject"]: finding["sentence"] for finding in findings}
     assert sentences["identity"].endswith(":user/guest")
@@ -115,22 +112,22 @@ def test_access_keys_of_keyringrc_are_used_and_never_shown(
     for subject in ("credentials", "keyringrc.cfg, codeartifact"):
         assert guest.access_key_id in sentences[subject]
     assert guest.secret_access_key not in looked.output
-    assert files_with(guest.secret_access_key, [Path(sandbox_env["PIPENV_CA_CACHE_DIR"])]) == []
+    assert files_with(guest.secret_access_key, [Path(user.env["PIPENV_CA_CACHE_DIR"])]) == []
 
 
 def test_error_about_an_unknown_profile_names_keyringrc_as_its_origin(
-    sandbox: Sandbox, sandbox_env: dict[str, str], keyringrc: Path, tmp_path: Path
+    user: User, keyringrc: Path, tmp_path: Path
 ) -> None:
     keyringrc.write_text("[codeartifact]\nprofile_name = nobody\n")
-    service = sandbox.endpoint.simple_url
-    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
+    service = user.url
+    failed = user.run("token", service)
     assert_error(failed, 1, "nobody", f"[codeartifact] in {keyringrc}", "unknown-profile")
-    (line,) = own_lines(get(sandbox_env, tmp_path, service).stderr)
+    (line,) = own_lines(get(user.env, tmp_path, service).stderr)
     assert "nobody" in line
     assert str(keyringrc) in line
     # The corrected file ends the remembered refusal.
     keyringrc.write_text("[codeartifact]\n")
-    assert get(sandbox_env, tmp_path, service).status == 0
+    assert get(user.env, tmp_path, service).status == 0
 
 
 _LOOK_UP = """
@@ -154,25 +151,19 @@ for service in (sys.argv[1], "https://example.org/simple/"):
 )
 @pytest.mark.usefixtures("pipfile")
 def test_each_entry_point_reports_a_broken_keyringrc(
-    *,
-    data: str,
-    code: str,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    keyringrc: Path,
-    project: Path,
+    *, data: str, code: str, sandbox: Sandbox, user: User, keyringrc: Path
 ) -> None:
     """The file is not changed, and AWS is not asked."""
     keyringrc.write_text(data)
     calls = Calls(sandbox)
-    service = sandbox.endpoint.simple_url
-    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=project)
+    service = user.url
+    failed = user.run("token", service)
     assert_error(failed, 2, str(keyringrc), code)
     # The keyring command stops at a file that it cannot parse; a client continues.
-    asked = run(PYTHON, "-c", _LOOK_UP, service, env=sandbox_env, cwd=project)
+    asked = run(PYTHON, "-c", _LOOK_UP, service, env=user.env, cwd=user.folder)
     assert asked.status == 0, asked.output
     assert [str(keyringrc) in line for line in asked.stderr.splitlines()] == [True]
-    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    looked = user.run("doctor", "--offline")
     assert code in looked.stdout
     for done in (failed, asked, looked):
         assert "secret-thing" not in done.output
@@ -182,14 +173,12 @@ def test_each_entry_point_reports_a_broken_keyringrc(
 
 
 @pytest.mark.usefixtures("pipfile")
-def test_doctor_lists_the_keyringrc_settings_that_are_ignored(
-    sandbox_env: dict[str, str], keyringrc: Path, project: Path
-) -> None:
+def test_doctor_lists_the_keyringrc_settings_that_are_ignored(user: User, keyringrc: Path) -> None:
     keyringrc.write_text("[backend]\nkeyring-path = /x\n")
-    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    looked = user.run("doctor", "--offline")
     assert "keyringrc" not in looked.stdout
     keyringrc.write_text('[codeartifact]\nverify = no\n[codeartifact team="x"]\nprofile_name=x\n')
-    looked = run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project)
+    looked = user.run("doctor", "--offline")
     first, second = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
     assert "verify in [codeartifact]" in first
     assert '[codeartifact team="x"]' in second
@@ -228,32 +217,32 @@ def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.mark.shows_token("output")
 def test_a_denied_client_that_asks_again_costs_one_call(
-    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    denied: Sandbox, user: User, tmp_path: Path
 ) -> None:
     """The reason is printed once per client."""
     calls = Calls(denied)
-    got, printed = ask(denied, sandbox_env, tmp_path)
+    got, printed = ask(denied, user.env, tmp_path)
     assert got == ["1 ", "1 "]
     (line,) = printed
     assert "codeartifact:GetAuthorizationToken" in line
     assert calls.count() == 1
     # The next client gets the reason once too, without a call.
-    assert ask(denied, sandbox_env, tmp_path) == (got, printed)
+    assert ask(denied, user.env, tmp_path) == (got, printed)
     assert calls.count() == 1
     # The token command, a refresh and another identity ask AWS.
     service = denied.endpoint.simple_url
-    failed = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path)
+    failed = user.run("token", service)
     assert_error(failed, 1, "token-denied")
     assert calls.count() == 2
-    refreshing = sandbox_env | {"PIPENV_CA_REFRESH": "1"}
+    refreshing = user.env | {"PIPENV_CA_REFRESH": "1"}
     assert ask(denied, refreshing, tmp_path) == (got, printed * 2)
     assert calls.count() == 4
-    assert get(sandbox_env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
+    assert get(user.env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
     assert calls.count() == 5
     # A token for this identity ends the refusal at once.
     denied.allow("codeartifact:GetAuthorizationToken")
-    token = run(PIPENV_CA, "token", service, env=sandbox_env, cwd=tmp_path).stdout.strip()
-    assert ask(denied, sandbox_env, tmp_path) == ([f"0 {token}"] * 2, [])
+    token = user.run("token", service).stdout.strip()
+    assert ask(denied, user.env, tmp_path) == ([f"0 {token}"] * 2, [])
     assert calls.count() == 6
 
 
@@ -298,19 +287,14 @@ def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
     assert calls.count() == 2
 
 
-def test_pip_that_imports_keyring_is_denied_with_one_call(
-    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    """A pip asks twice in one process; one line is printed per run."""
+def test_pip_that_imports_keyring_is_denied_with_one_call(denied: Sandbox, user: User) -> None:
+    """A pip asks twice in one process; one line is printed."""
     words = [str(PYTHON), "-m", "pip", "install", "--no-deps", "--no-input", "--target", "target"]
-    words += ["--keyring-provider", "import", "--index-url", denied.endpoint.simple_url]
-    env = sandbox_env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
+    words += ["--keyring-provider", "import", "--index-url", user.url, "orb-common"]
+    env = user.env | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull}
     calls = Calls(denied)
-    for _ in range(2):
-        done = run(*words, "orb-common", env=env, cwd=tmp_path)
-        assert done.status == 1
-        assert len(own_lines(done.stderr)) == 1
-        assert calls.count() == 1
+    done = run(*words, env=env, cwd=user.folder)
+    assert (done.status, len(own_lines(done.stderr)), calls.count()) == (1, 1, 1), done.output
 
 
 def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from support.users import User
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
@@ -50,31 +52,25 @@ def own_file(env: Mapping[str, str], folder: Path, text: str) -> dict[str, str]:
     ],
 )
 def test_the_token_is_requested_by_the_configured_role(
-    *,
-    option: str,
-    variable: str,
-    text: str,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    tmp_path: Path,
+    *, option: str, variable: str, text: str, sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
-    env = own_file(sandbox_env, tmp_path, text)
+    env = own_file(user.env, tmp_path, text)
     env |= {"PIPENV_CA_ROLE": variable} if variable else {}
     calls = Calls(sandbox)
     options = ("--ca-role", option) if option else ()
-    done = run(PIPENV_CA, *options, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
+    done = user.run(*options, "token", user.url, env=env)
     assert (done.status, done.stderr) == (0, "")
     assert callers(sandbox, calls) == [IN_ROLE]
 
 
 @wide
 def test_a_cached_token_is_used_only_by_the_role_that_requested_it(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
     calls = Calls(sandbox)
     for role in ("", ROLE, OTHER_ROLE) * 2:
-        env = sandbox_env | {"PIPENV_CA_ROLE": role}
-        done = run(KEYRING, "get", sandbox.endpoint.url, "aws", env=env, cwd=tmp_path)
+        env = user.env | {"PIPENV_CA_ROLE": role}
+        done = run(KEYRING, "get", user.url, "aws", env=env, cwd=tmp_path)
         assert (done.status, done.stderr) == (0, "")
     in_other_role = IN_ROLE.replace("reader", "writer")
     assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE, in_other_role]
@@ -83,12 +79,12 @@ def test_a_cached_token_is_used_only_by_the_role_that_requested_it(
 @wide
 @pytest.mark.parametrize("kind", ["profile", "keyringrc.cfg", "web identity"])
 def test_the_role_is_assumed_with_the_credentials_otherwise_used(
-    kind: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    kind: str, sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
     keys = sandbox.administrator(FAR_OWNER)
     path = tmp_path / "python_keyring" / "keyringrc.cfg"
     path.parent.mkdir()
-    env = without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}
+    env = without_credentials(user.env) | {"PIPENV_CA_ROLE": ROLE}
     if kind == "profile":
         path.write_text(section("profile far", keys))
         env |= {"PIPENV_CA_PROFILE": "far", "AWS_CONFIG_FILE": str(path)}
@@ -99,7 +95,7 @@ def test_the_role_is_assumed_with_the_credentials_otherwise_used(
         path.write_text("the identity of a job")
         env |= {"AWS_WEB_IDENTITY_TOKEN_FILE": str(path), "AWS_ROLE_ARN": OTHER_ROLE}
     before, calls = len(sandbox.requests), Calls(sandbox)
-    done = run(PIPENV_CA, "token", sandbox.endpoint.url, env=env, cwd=tmp_path)
+    done = user.run("token", user.url, env=env)
     assert (done.status, done.stderr) == (0, "")
     assert callers(sandbox, calls) == [IN_ROLE]
     (assumed,) = [each for each in sandbox.requests[before:] if each.name == "AssumeRole"]
@@ -108,26 +104,22 @@ def test_the_role_is_assumed_with_the_credentials_otherwise_used(
 
 
 @wide
-def test_a_github_job_assumes_the_configured_role_directly(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_github_job_assumes_the_configured_role_directly(sandbox: Sandbox, user: User) -> None:
     before, calls = len(sandbox.requests), Calls(sandbox)
-    with github(without_credentials(sandbox_env) | {"PIPENV_CA_ROLE": ROLE}) as job:
-        done = run(PIPENV_CA, "token", sandbox.endpoint.url, env=job.env, cwd=tmp_path)
+    with github(without_credentials(user.env) | {"PIPENV_CA_ROLE": ROLE}) as job:
+        done = user.run("token", user.url, env=job.env)
     assert (done.status, done.stderr) == (0, "")
     assert callers(sandbox, calls) == [f"{IN_ROLE}-acme-app-77"]
     names = [each.name for each in sandbox.requests[before:] if each.host.startswith("sts.")]
     assert names == ["AssumeRoleWithWebIdentity"]
 
 
-def test_a_project_may_not_set_the_role(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
-) -> None:
+def test_a_project_may_not_set_the_role(sandbox: Sandbox, user: User) -> None:
     """AWS is not asked."""
-    write_pipfile(project, "[packages]\n")
-    (project / "pyproject.toml").write_text(f"[tool.codeartifact-pipenv]\nrole = '{ROLE}'\n")
+    write_pipfile(user.folder, "[packages]\n")
+    (user.folder / "pyproject.toml").write_text(f"[tool.codeartifact-pipenv]\nrole = '{ROLE}'\n")
     calls = Calls(sandbox)
-    done = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
+    done = user.run("lock")
     assert_error(done, 2, "sets role, which a project may not choose", "PIPENV_CA_ROLE")
     assert calls.to_aws() == 0
 
@@ -148,14 +140,14 @@ def test_a_role_that_is_not_an_arn_is_refused(
     "line", ["token URL", "packages URL", f"provision {PLACE}", f"provision policy reader {PLACE}"]
 )
 def test_error_names_the_role_that_may_not_be_assumed(
-    line: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    line: str, sandbox: Sandbox, user: User
 ) -> None:
     """It also names the caller and the trust policy."""
-    words = line.replace("URL", sandbox.endpoint.url).split()
-    env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
+    words = line.replace("URL", user.url).split()
+    env = user.env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
     sandbox.deny("sts:AssumeRole")
     try:
-        done = run(PIPENV_CA, *words, env=env, cwd=tmp_path)
+        done = user.run(*words, env=env)
     finally:
         sandbox.allow("sts:AssumeRole")
     assert_error(done, 1, "[assume-role-denied]", ROLE, sandbox.user.arn, "trust policy")
@@ -167,13 +159,13 @@ def test_error_names_the_role_that_may_not_be_assumed(
     ["packages URL", f"provision {PLACE} --dry-run", f"provision protect acme-x {PLACE} --dry-run"],
 )
 def test_packages_and_provision_make_all_calls_in_the_role(
-    line: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    line: str, sandbox: Sandbox, user: User
 ) -> None:
     """The keys of the user only assume the role."""
-    words = line.replace("URL", sandbox.endpoint.url).split()
-    env = sandbox_env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
+    words = line.replace("URL", user.url).split()
+    env = user.env | {"PIPENV_CA_ROLE": ROLE, "AWS_REGION": "us-east-1"}
     before = len(sandbox.requests)
-    done = run(PIPENV_CA, *words, env=env, cwd=tmp_path)
+    done = user.run(*words, env=env)
     assert done.status == 0, done.output
     asked = [each for each in sandbox.requests[before:] if each.method != "CONNECT"]
     directly = {each.name for each in asked if each.credential == sandbox.user.access_key_id}
@@ -183,21 +175,21 @@ def test_packages_and_provision_make_all_calls_in_the_role(
 
 @wide
 def test_doctor_shows_the_role_and_the_credentials_that_assume_it(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
-    write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
-    env = own_file(sandbox_env, tmp_path, OF_DOMAIN.format(ROLE))
-    done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
+    write_pipfile(user.folder, source(sandbox.endpoint), "[packages]\n")
+    env = own_file(user.env, tmp_path, OF_DOMAIN.format(ROLE))
+    done = user.run("doctor", "--all", env=env)
     assert done.status == 0, done.output
     assert IN_ROLE in done.stdout
     assert f"from the environment, in role {ROLE}" in " ".join(done.stdout.split())
-    done = run(PIPENV_CA, "doctor", env=env | {"PIPENV_CA_ROLE": "x"}, cwd=project)
+    done = user.run("doctor", env=env | {"PIPENV_CA_ROLE": "x"})
     assert "PIPENV_CA_ROLE must be the ARN of an IAM role" in " ".join(done.output.split())
 
 
 @wide
 def test_each_domain_is_asked_with_its_profile_and_role(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
     """This holds for the token and for each other call."""
     far = sandbox.add_repository("team", domain="role-dom", owner=FAR_OWNER)
@@ -210,11 +202,11 @@ def test_each_domain_is_asked_with_its_profile_and_role(
         f'[domains.role-dom-{FAR_OWNER}]\nprofile = "far"\nrole = "{ROLE}"\n'
     )
     sources = (source(sandbox.endpoint), source(far, "aws:${FAR_TOKEN}@", "far"))
-    write_pipfile(project, *sources, "[packages]\n")
-    env = own_file(without_credentials(sandbox_env), tmp_path, text)
+    write_pipfile(user.folder, *sources, "[packages]\n")
+    env = own_file(without_credentials(user.env), tmp_path, text)
     env["AWS_CONFIG_FILE"] = str(config)
     before, calls = len(sandbox.requests), Calls(sandbox)
-    done = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
+    done = user.run("doctor", "--all", env=env)
     assert done.status == 0, done.output
     assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE]
     asked = [each for each in sandbox.requests[before:] if each.name == "DescribeRepository"]

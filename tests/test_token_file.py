@@ -27,6 +27,8 @@ from codeartifact_pipenv.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.users import User
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.shows_token("files")
@@ -107,61 +109,56 @@ def test_token_files_of_other_secrets_are_not_read(name: str, tmp_path: Path) ->
 
 @pytest.mark.wide
 def test_a_token_in_a_variable_wins_over_one_in_a_file(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    tmp_path: Path,
-    token: str,
-    stand_in: StandIn,
+    sandbox: Sandbox, user: User, tmp_path: Path, token: str, stand_in: StandIn
 ) -> None:
     """The file comes before the cache and needs no AWS access. A file named in .env is ignored."""
-    kept = get_token(sandbox, sandbox_env, project)
+    kept = user.token()
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
     calls = Calls(sandbox)
-    env = sandbox_env | {FILE_VARIABLE: str(path)}
+    env = user.env | {FILE_VARIABLE: str(path)}
     for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
-        done = run(*stand_in.lock, env=without_credentials(env) | given, cwd=project)
+        done = run(*stand_in.lock, env=without_credentials(env) | given, cwd=user.folder)
         assert (done.status, done.stderr) == (0, "")
         assert stand_in.given_token == expected
-    (project / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
-    assert run(*stand_in.lock, env=sandbox_env, cwd=project).status == 0
+    (user.folder / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
+    assert run(*stand_in.lock, env=user.env, cwd=user.folder).status == 0
     assert stand_in.given_token == kept != token
     assert calls.to_aws() == 0
 
 
 @pytest.mark.wide
 def test_keyring_and_doctor_read_the_token_file(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, token: str
+    sandbox: Sandbox, user: User, tmp_path: Path, token: str
 ) -> None:
     """Doctor names the file as the origin. A placeholder in the file is refused."""
-    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+    write_pipfile(user.folder, source(sandbox.endpoint), PACKAGES)
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
-    env = sandbox_env | {FILE_VARIABLE: str(path)}
-    keyring = run(KEYRING, "get", sandbox.endpoint.simple_url, "aws", env=env, cwd=project)
+    env = user.env | {FILE_VARIABLE: str(path)}
+    keyring = run(KEYRING, "get", user.url, "aws", env=env, cwd=user.folder)
     assert keyring.stdout == f"{token}\n"
-    doctor = run(PIPENV_CA, "doctor", "--all", env=env, cwd=project)
+    doctor = user.run("doctor", "--all", env=env)
     assert str(path) in doctor.stdout
     path.write_text("changeme\n")
-    for words in ((PIPENV_CA, "lock"), (PIPENV_CA, "token", sandbox.endpoint.simple_url)):
-        refused = run(*words, env=env, cwd=project)
+    for words in ((PIPENV_CA, "lock"), (PIPENV_CA, "token", user.url)):
+        refused = run(*words, env=env, cwd=user.folder)
         assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
 
 
 @pytest.mark.wide
 def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
+    sandbox: Sandbox, user: User, tmp_path: Path, stand_in: StandIn
 ) -> None:
     """The warning names the file."""
     path = tmp_path / "token"
     path.write_text(expired_token(sandbox))
-    done = run(*stand_in.lock, env=sandbox_env | {FILE_VARIABLE: str(path)}, cwd=project)
+    done = run(*stand_in.lock, env=user.env | {FILE_VARIABLE: str(path)}, cwd=user.folder)
     assert done.status == 0
     warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
     assert done.stderr == f"{warning} [token-expired]\n"
     given = stand_in.given_token
-    assert given == get_token(sandbox, sandbox_env, tmp_path)
+    assert given == user.token()
 
 
 @pytest.mark.wide

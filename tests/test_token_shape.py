@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
+from support.programs import run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_credentials
 
@@ -21,6 +21,8 @@ from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -134,18 +136,18 @@ def pipfile(sandbox: Sandbox, project: Path) -> Path:
 @pytest.mark.parametrize("name", ["whole answer", "None", "four parts"])
 @pytest.mark.usefixtures("pipfile")
 def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(
-    name: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+    name: str, sandbox: Sandbox, user: User
 ) -> None:
     """The value is not sent to AWS."""
     value, kind = MISTAKES[name]
-    env = sandbox_env | {TOKEN_VARIABLE: value}
+    env = user.env | {TOKEN_VARIABLE: value}
     calls = Calls(sandbox)
-    refused = run(PIPENV_CA, "lock", env=env, cwd=project)
+    refused = user.run("lock", env=env)
     assert_error(refused, 2, "[token-malformed]", kind, f"export {TOKEN_VARIABLE}=$(aws ")
     assert "--domain my-dom --domain-owner 123456789012 --region us-east-1" in refused.stderr
-    doctor = run(PIPENV_CA, "doctor", "--offline", env=env, cwd=project)
+    doctor = user.run("doctor", "--offline", env=env)
     assert "[token-malformed]" in doctor.stdout
-    keyring = run(KEYRING, "get", sandbox.endpoint.simple_url, "aws", env=env, cwd=project)
+    keyring = run(KEYRING, "get", user.url, "aws", env=env, cwd=user.folder)
     assert (keyring.status, keyring.stdout) == (1, "")
     assert kind in keyring.stderr
     for done in (refused, doctor, keyring):
@@ -157,18 +159,16 @@ def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["command", "JWT", "changeme"])
 @pytest.mark.usefixtures("pipfile")
-def test_a_malformed_token_in_dotenv_is_reported_with_its_line(
-    name: str, sandbox_env: dict[str, str], project: Path
-) -> None:
+def test_a_malformed_token_in_dotenv_is_reported_with_its_line(name: str, user: User) -> None:
     """Following the hint does not lead to another error."""
     value, kind = MISTAKES[name]
-    dotenv = project / ".env"
+    dotenv = user.folder / ".env"
     dotenv.write_text(f"# ours\nA=1\nexport {TOKEN_VARIABLE}='{value}'\n")
-    refused = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
+    refused = user.run("lock")
     assert_error(refused, 2, "[token-malformed]", f"{dotenv}, line 3", kind)
     assert f"Remove {TOKEN_VARIABLE} from {dotenv}" in refused.stderr
     dotenv.write_text("A=1\n")
-    assert run(PIPENV_CA, "doctor", "--offline", env=sandbox_env, cwd=project).status == 0
+    assert user.run("doctor", "--offline").status == 0
 
 
 @pytest.mark.parametrize(
@@ -181,23 +181,21 @@ def test_a_malformed_token_in_dotenv_is_reported_with_its_line(
 )
 @pytest.mark.usefixtures("pipfile")
 def test_credentials_in_dotenv_are_reported_as_read_too_late(
-    lines: str, named: str, advice: str, sandbox_env: dict[str, str], project: Path
+    lines: str, named: str, advice: str, user: User
 ) -> None:
-    (project / ".env").write_text(lines)
-    refused = run(PIPENV_CA, "lock", env=without_credentials(sandbox_env), cwd=project)
+    (user.folder / ".env").write_text(lines)
+    refused = user.run("lock", env=without_credentials(user.env))
     assert_error(refused, 1, "[dotenv-aws]", named, "not read before pipenv starts", advice)
     assert "aws configure" not in refused.stderr
 
 
-def test_hint_names_the_token_variable_of_the_url(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
-) -> None:
+def test_hint_names_the_token_variable_of_the_url(sandbox: Sandbox, user: User) -> None:
     """It also names the option that ignores the variable."""
     team = source(sandbox.endpoint, "aws:${TEAM_TOKEN}@", "team")
     other = source(sandbox.endpoint, "aws:${OTHER_TOKEN}@", "other")
-    write_pipfile(project, team, other.replace("my-dom-", "other-dom-"), PACKAGES)
-    env = without_credentials(sandbox_env)
-    refused = run(PIPENV_CA, "--ca-refresh", "lock", env=env, cwd=project)
+    write_pipfile(user.folder, team, other.replace("my-dom-", "other-dom-"), PACKAGES)
+    env = without_credentials(user.env)
+    refused = user.run("--ca-refresh", "lock", env=env)
     assert_error(refused, 1, "[no-credentials]", "TEAM_TOKEN", "But --ca-refresh ignores")
     assert TOKEN_VARIABLE not in refused.stderr
 

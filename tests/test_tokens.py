@@ -21,7 +21,6 @@ from support.runs import (
     StandIn,
     assert_error,
     expired_token,
-    get_token,
     started,
     token_with_life,
     without_credentials,
@@ -31,6 +30,8 @@ from support.sandbox import get_token as issued_token
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -158,16 +159,16 @@ def test_only_the_owner_can_read_the_token_cache(
 
 @pytest.mark.wide
 def test_each_access_key_has_a_cached_token(
-    sandbox: Sandbox, sandbox_env: dict[str, str], colleague: AccessKey, tmp_path: Path
+    sandbox: Sandbox, user: User, colleague: AccessKey
 ) -> None:
     """Another access key does not get the token of the first one, and does not replace it."""
-    other_env = sandbox_env | colleague.variables
+    other_env = user.env | colleague.variables
     calls = Calls(sandbox)
-    first = get_token(sandbox, sandbox_env, tmp_path)
-    second = get_token(sandbox, other_env, tmp_path)
+    first = user.token()
+    second = user.token(env=other_env)
     assert first != second
-    assert get_token(sandbox, sandbox_env, tmp_path) == first
-    assert get_token(sandbox, other_env, tmp_path) == second
+    assert user.token() == first
+    assert user.token(env=other_env) == second
     assert calls.callers() == [sandbox.user.access_key_id, colleague.access_key_id]
 
 
@@ -243,24 +244,16 @@ def test_a_process_killed_while_asking_aws_does_not_block_the_next(
     ],
 )
 def test_an_environment_token_that_has_no_time_left_is_replaced_with_a_warning(
-    *,
-    life: int,
-    end: str,
-    without_aws: str,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    tmp_path: Path,
-    stand_in: StandIn,
+    *, life: int, end: str, without_aws: str, sandbox: Sandbox, user: User, stand_in: StandIn
 ) -> None:
     """Without AWS credentials one that has not expired is used."""
     old = token_with_life(sandbox, life)
-    env = sandbox_env | {TOKEN_VARIABLE: old}
-    done = run(*stand_in.lock, env=env, cwd=project)
+    env = user.env | {TOKEN_VARIABLE: old}
+    done = run(*stand_in.lock, env=env, cwd=user.folder)
     warning = f"warning: The token from the environment ({TOKEN_VARIABLE})"
     assert (done.status, done.stderr) == (0, f"{warning} {end} [token-expired]\n")
-    assert stand_in.given_token == get_token(sandbox, sandbox_env, tmp_path) != old
-    done = run(*stand_in.lock, env=without_credentials(env), cwd=project)
+    assert stand_in.given_token == user.token() != old
+    done = run(*stand_in.lock, env=without_credentials(env), cwd=user.folder)
     assert re.match(f"{re.escape(warning)} .*{without_aws}.* \\[token-expired\\]\n", done.stderr)
     if life > 0:
         assert (done.status, stand_in.given_token) == (0, old)
@@ -269,14 +262,14 @@ def test_an_environment_token_that_has_no_time_left_is_replaced_with_a_warning(
 
 
 def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path, stand_in: StandIn
+    sandbox: Sandbox, user: User, stand_in: StandIn
 ) -> None:
     """The command stops before pipenv loads an expired or empty token from .env."""
-    live = get_token(sandbox, sandbox_env, tmp_path, "--ca-no-cache")
+    live = user.token("--ca-no-cache")
     dead = expired_token(sandbox)
-    dotenv = project / ".env"
+    dotenv = user.folder / ".env"
     dotenv.write_text(f"{TOKEN_VARIABLE}={live}\n")
-    done = run(*stand_in.lock, env=without_credentials(sandbox_env), cwd=project)
+    done = run(*stand_in.lock, env=without_credentials(user.env), cwd=user.folder)
     assert (done.status, done.stderr) == (0, "")
     assert stand_in.given_token == live
     for text, trouble in (
@@ -284,10 +277,10 @@ def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
         (f"{TOKEN_VARIABLE}=\n", "to nothing"),
     ):
         dotenv.write_text(text)
-        refused = run(*stand_in.lock, env=sandbox_env | {TOKEN_VARIABLE: live}, cwd=project)
+        refused = run(*stand_in.lock, env=user.env | {TOKEN_VARIABLE: live}, cwd=user.folder)
         assert_error(refused, 2, str(dotenv), trouble, "PIPENV_DONT_LOAD_ENV=1")
-        cured = sandbox_env | {"PIPENV_DONT_LOAD_ENV": "1"}
-        assert run(*stand_in.lock, env=cured, cwd=project).status == 0
+        cured = user.env | {"PIPENV_DONT_LOAD_ENV": "1"}
+        assert run(*stand_in.lock, env=cured, cwd=user.folder).status == 0
         assert stand_in.given_token not in {live, dead, ""}
 
 
@@ -295,13 +288,13 @@ def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
 
 
 def test_a_profile_with_a_role_asks_sts_once_for_it(
-    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, config: Path
 ) -> None:
     """The role, not the user, requests the token."""
     config.write_text(role_profile(sandbox.user))
     calls = Calls(sandbox)
-    get_token(sandbox, sandbox_env, tmp_path, "--ca-profile", "dev")
-    get_token(sandbox, sandbox_env, tmp_path, "--ca-profile", "dev", "--ca-refresh")
+    user.token("--ca-profile", "dev")
+    user.token("--ca-profile", "dev", "--ca-refresh")
     assert calls.count("AssumeRole") == 1
     assert len(set(calls.callers())) == 1
     assert sandbox.user.access_key_id not in calls.callers()
@@ -309,43 +302,39 @@ def test_a_profile_with_a_role_asks_sts_once_for_it(
 
 @pytest.mark.wide
 def test_a_credential_process_supplies_the_keys(
-    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, config: Path, tmp_path: Path
 ) -> None:
     key_id, secret = sandbox.user.access_key_id, sandbox.user.secret_access_key
     answer = {"Version": 1, "AccessKeyId": key_id, "SecretAccessKey": secret}
     (tmp_path / "keys.json").write_text(json.dumps(answer))
     config.write_text(f"[default]\ncredential_process = cat {tmp_path / 'keys.json'}\n")
     calls = Calls(sandbox)
-    get_token(sandbox, sandbox_env, tmp_path)
+    user.token()
     assert calls.callers() == [key_id]
 
 
 @pytest.mark.wide
 def test_the_profile_of_the_settings_wins_over_aws_profile(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    colleague: AccessKey,
-    config: Path,
-    tmp_path: Path,
+    sandbox: Sandbox, user: User, colleague: AccessKey, config: Path
 ) -> None:
     config.write_text(section("profile right", sandbox.user) + section("profile other", colleague))
     calls = Calls(sandbox)
-    env = sandbox_env | {"AWS_PROFILE": "right", "PIPENV_CA_PROFILE": "other"}
-    get_token(sandbox, env, tmp_path)
+    env = user.env | {"AWS_PROFILE": "right", "PIPENV_CA_PROFILE": "other"}
+    user.token(env=env)
     assert calls.callers() == [colleague.access_key_id]
 
 
 @pytest.mark.usefixtures("pipfile")
 def test_no_token_is_requested_for_an_owner_that_is_not_allowed(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+    sandbox: Sandbox, user: User
 ) -> None:
     calls = Calls(sandbox)
-    env = sandbox_env | {"PIPENV_CA_ALLOWED_OWNERS": "999999999999, 888888888888"}
-    refused = run(PIPENV_CA, "lock", env=env, cwd=project)
+    env = user.env | {"PIPENV_CA_ALLOWED_OWNERS": "999999999999, 888888888888"}
+    refused = user.run("lock", env=env)
     assert_error(refused, 2, sandbox.endpoint.domain.owner, "not allowed")
     assert calls.to_aws() == 0
     env["PIPENV_CA_ALLOWED_OWNERS"] += f",{sandbox.endpoint.domain.owner}"
-    done = run(PIPENV_CA, "--ca-pipenv", "true", "lock", env=env, cwd=project)
+    done = user.run("--ca-pipenv", "true", "lock", env=env)
     assert done.status == 0, done.output
 
 
@@ -364,31 +353,25 @@ class {name}(keyring.backend.KeyringBackend):
 @pytest.mark.wide
 @pytest.mark.shows_token("files")
 def test_keyring_backend_setting_takes_the_token_from_another_backend(
-    *,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    own_settings: Path,
-    project: Path,
-    tmp_path: Path,
-    stand_in: StandIn,
+    *, sandbox: Sandbox, user: User, own_settings: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
     """AWS is not asked. A project may not choose the backend."""
-    token = get_token(sandbox, sandbox_env, tmp_path)
+    token = user.token()
     vaults = [_VAULT.format(name=n, password=p) for n, p in (("Full", token), ("Empty", ""))]
     (tmp_path / "vault.py").write_text("\n".join(vaults))
-    env = without_credentials(sandbox_env) | {"PYTHONPATH": str(tmp_path)}
+    env = without_credentials(user.env) | {"PYTHONPATH": str(tmp_path)}
     calls = Calls(sandbox)
     got = describe(sandbox, env, tmp_path, "--ca-keyring-backend", "vault.Full")
     assert (got["token"], got["source"]) == (token, "keyring backend vault.Full")
     own_settings.write_text('keyring-backend = "vault.Full"\n')
-    assert run(*stand_in.lock, env=env, cwd=project).status == 0
+    assert run(*stand_in.lock, env=env, cwd=user.folder).status == 0
     assert stand_in.given_token == token
     assert calls.count() == 0
-    url = sandbox.endpoint.simple_url
+    url = user.url
     for name, status in (("vault.Empty", 1), ("no_such_module.Vault", 2), ("x", 2)):
-        done = run(PIPENV_CA, "--ca-keyring-backend", name, "token", url, env=env, cwd=project)
+        done = user.run("--ca-keyring-backend", name, "token", url, env=env)
         assert_error(done, status, name)
     own_settings.unlink()
     chosen = '[tool.codeartifact-pipenv]\nkeyring-backend = "vault.Full"\n'
-    (project / "pyproject.toml").write_text(chosen)
-    assert_error(run(PIPENV_CA, "lock", env=env, cwd=project), 2, "keyring-backend")
+    (user.folder / "pyproject.toml").write_text(chosen)
+    assert_error(user.run("lock", env=env), 2, "keyring-backend")

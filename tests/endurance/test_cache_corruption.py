@@ -51,61 +51,40 @@ class Corrupter:
 
     def corrupt(self, path: Path, other: Path) -> str:
         """Corrupt a file; the other one is another domain's. Return what was done."""
-        ways = [name for name in dir(self) if name.startswith("_way_")]
-        way = self._random.choice(ways)
+        way = self._random.choice([name for name in dir(self) if name.startswith("_way_")])
         getattr(self, way)(path, other)
         self.counts[way] += 1
         return way
 
-    def _span(self, path: Path, length: int) -> tuple[bytes, bytes]:
-        """Return the bytes before and after a random part."""
+    def _way_bytes(self, path: Path, _: Path) -> None:
         data = path.read_bytes()
         at = self._random.randrange(len(data))
-        return data[:at], data[at + length :]
+        end = at + self._random.choice([0, 1, 1, 9, 200, len(data)])
+        # A digit often leaves JSON with another token or another time.
+        digit, noise = b"%d" % self._random.randrange(10), self._random.randbytes(9)
+        path.write_bytes(data[:at] + self._random.choice([b"", digit, noise]) + data[end:])
 
-    def _way_bit(self, path: Path, _: Path) -> None:
-        data = bytearray(path.read_bytes())
-        data[self._random.randrange(len(data))] ^= 1 << self._random.randrange(8)
-        path.write_bytes(data)
-
-    def _way_digit(self, path: Path, _: Path) -> None:
-        # Often it is still JSON, with another token or another time.
-        before, after = self._span(path, 1)
-        path.write_bytes(before + b"%d" % self._random.randrange(10) + after)
-
-    def _way_cut(self, path: Path, _: Path) -> None:
-        path.write_bytes(self._span(path, 0)[0])
-
-    def _way_noise(self, path: Path, _: Path) -> None:
-        before, after = self._span(path, self._random.randint(0, 200))
-        path.write_bytes(before + self._random.randbytes(self._random.randint(1, 99)) + after)
-
-    def _way_huge(self, path: Path, _: Path) -> None:
+    def _way_size(self, path: Path, _: Path) -> None:
         blanks = b" " * self._random.choice([60_000, 64 * 1024, 3_000_000])
-        path.write_bytes(self._random.choice([blanks, blanks + path.read_bytes()]))
-
-    def _way_deep(self, path: Path, _: Path) -> None:
-        mark = self._random.choice([b"[", b'{"a":'])
-        path.write_bytes(mark * self._random.randint(100, 20_000))
+        deep = self._random.choice([b"[", b'{"a":']) * self._random.randint(100, 20_000)
+        path.write_bytes(self._random.choice([blanks, blanks + path.read_bytes(), deep]))
 
     def _way_encoding(self, path: Path, _: Path) -> None:
         encoding = self._random.choice(["utf-16", "utf-32", "utf-8-sig", "utf-7", "cp500"])
         path.write_bytes(path.read_text().encode(encoding))
 
     def _way_field(self, path: Path, other: Path) -> None:
-        document = json.loads(path.read_bytes())
-        theirs = json.loads(other.read_bytes())
+        document, theirs = (json.loads(each.read_bytes()) for each in (path, other))
         name = self._random.choice(sorted(theirs))
         values: list[Any] = [None, True, "", "x" * 60_000, [], {}, -1e308, 10**300, "\ud800"]
         document[name] = self._random.choice([theirs[name], *values])
         path.write_text(json.dumps(document))
 
-    def _way_checked_field(self, path: Path, other: Path) -> None:
-        # The checksum is right, as that of a newer version of this program would be.
+    def _way_field_with_a_right_checksum(self, path: Path, _: Path) -> None:
         document = json.loads(path.read_bytes())
-        name = self._random.choice(sorted(json.loads(other.read_bytes()).keys() - {"token"}))
+        name = self._random.choice(sorted(document.keys() - {"token", "check"}))
         document[name] = self._random.choice([None, [], "x", -1, 1e308, float("nan"), {"a": 1}])
-        document.pop("check", None)
+        del document["check"]
         TokenCache(str(path.parent)).write(path.stem, document, path.suffix)
 
     def _way_file_of_another_domain(self, path: Path, other: Path) -> None:
@@ -113,12 +92,9 @@ class Corrupter:
 
     def _way_folder(self, path: Path, _: Path) -> None:
         path.unlink()
-        path.mkdir()
-
-    def _way_lock_is_a_folder(self, path: Path, _: Path) -> None:
-        path.unlink()
-        path.with_suffix(".lock").unlink(missing_ok=True)
-        path.with_suffix(".lock").mkdir()
+        place = path.with_suffix(self._random.choice([path.suffix, ".lock"]))
+        place.unlink(missing_ok=True)
+        place.mkdir()
 
     def _way_link(self, path: Path, other: Path) -> None:
         path.unlink()

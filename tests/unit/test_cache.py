@@ -8,8 +8,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -310,25 +308,6 @@ def test_an_error_under_the_lock_is_raised_and_the_lock_released(folder: Path) -
     for _ in range(2):
         with pytest.raises(OSError, match="of the work"), cache.single_flight("key"):
             raise OSError("of the work")
-
-
-_WORK = """
-import sys, time
-from codeartifact_pipenv.auth.authorization_token import TokenCache
-folder, log = sys.argv[1:]
-with TokenCache(folder).single_flight("key"):
-    with open(log, "a") as file:
-        print("in", file=file, flush=True)
-        time.sleep(0.03)
-        print("out", file=file, flush=True)
-"""
-
-
-def test_single_flight_excludes_other_processes(folder: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-c", _WORK, str(folder), str(tmp_path / "log")]
-    processes = [subprocess.Popen(words) for _ in range(6)]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 6
-    assert (tmp_path / "log").read_text().split() == ["in", "out"] * 6
 
 
 def test_waiters_continue_after_a_timeout_at_different_moments(folder: Path) -> None:

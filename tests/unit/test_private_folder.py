@@ -92,14 +92,6 @@ def test_the_folder_is_removed_with_the_run_however_it_ends(
     assert (tmp_path / "precious").exists()
 
 
-def test_two_runs_do_not_remove_each_others_folder(parent: Path) -> None:
-    with private_folder() as one, private_folder() as two:
-        assert one.path != two.path
-        assert Path(one.path).is_dir()
-        assert Path(two.path).is_dir()
-    assert list(parent.iterdir()) == []
-
-
 _HOLDER = """
 import subprocess, sys, time
 from codeartifact_pipenv.wrapper.run_files import private_folder
