@@ -7,13 +7,13 @@ import http.client
 import importlib
 import random
 import re
-import string
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 import urllib3
+from property.test_endpoint import is_codeartifact, kind_of_host
 from requests.utils import get_netrc_auth
 
 from codeartifact_pipenv.auth.backend import CodeArtifactBackend
@@ -47,79 +47,13 @@ PLACES = (
 )
 EVIL = "evil.example"
 
-LOWER, DIGITS = set(string.ascii_lowercase), set(string.digits)
-NAME_CHARACTERS = LOWER | set(string.ascii_uppercase) | DIGITS | set("._-")
-
-
-def lowered(text: str) -> str:
-    """Return a text with only ASCII letters lower-cased."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
-
-
-def has_only(text: str, characters: set[str]) -> bool:
-    return set(text) <= characters
-
-
-def is_domain_and_owner(text: str) -> bool:
-    domain, owner = text[:-13], text[-12:]
-    if text[-13:-12] != "-" or not has_only(owner, DIGITS) or not 2 <= len(domain) <= 50:
-        return False
-    edges = domain[0] in LOWER and domain[-1] != "-"
-    return edges and has_only(domain, LOWER | DIGITS | {"-"})
-
-
-def is_region(text: str) -> bool:
-    first, *words, number = text.split("-")
-    named = len(first) == 2 and bool(words) and all([first, *words])
-    numbered = 1 <= len(number) <= 2 and has_only(number, DIGITS)
-    return named and numbered and has_only(first + "".join(words), LOWER)
-
-
-def kind_of(host: str) -> str | None:
-    match host.split("."):
-        case [first, "d", "codeartifact", region, "amazonaws", "com"]:
-            return "ipv4" if is_domain_and_owner(first) and is_region(region) else None
-        case [first, "codeartifact", region, "on", "aws"]:
-            return "dualstack" if is_domain_and_owner(first) and is_region(region) else None
-        case [first, "d", "codeartifact", region, "vpce", "amazonaws", "com"]:
-            named = len(first) > 5 and first[:5] == "vpce-"
-            plain = has_only(first, LOWER | DIGITS | {"-"})
-            return "vpce" if named and plain and is_region(region) else None
-        case _:
-            return None
-
-
-def before(text: str, ends: str) -> tuple[str, str]:
-    """Split a text before the first of some characters."""
-    places = [at for at, c in enumerate(text) if c in ends]
-    return (text[: places[0]], text[places[0] :]) if places else (text, "")
-
 
 def right_host(url: str) -> str | None:
-    """Return the host of a URL that may get a token, or None.
-
-    This is an independent matcher, written after the AWS user guide's pages on endpoints.
-    """
-    if any(not "!" <= c <= "~" or c in "\\[]" for c in url):
+    """Return the host of a URL that may get a token by an independent parser, or None."""
+    if "[" in url or "]" in url or not is_codeartifact(url):
         return None
-    scheme, rest = before(url, ":")
-    if lowered(scheme) != "https" or rest[:3] != "://":
-        return None
-    authority, rest = before(rest[3:], "/?#")
-    host, _, port = authority.split("@")[-1].partition(":")
-    if port and (not has_only(port, DIGITS) or int(port) != 443):
-        return None
-    kind = kind_of(lowered(host))
-    parts = before(rest, "?#")[0].split("/")
-    if kind is None or parts[:2] != ["", "pypi"]:
-        return None
-    if kind == "vpce":
-        if parts[2:3] != ["d"] or not is_domain_and_owner("".join(parts[3:4])):
-            return None
-        del parts[2:4]
-    name = "".join(parts[2:3])
-    good = 2 <= len(name) <= 100 and name[0] not in "._-" and has_only(name, NAME_CHARACTERS)
-    return lowered(host) if good else None
+    authority = re.split("[/?#]", url.partition("://")[2])[0]
+    return authority.rpartition("@")[2].partition(":")[0].lower()
 
 
 LOOKS_LIKE = {
@@ -450,7 +384,7 @@ def test_netrc_entries_match_only_codeartifact_hosts(
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
             continue  # the client cannot connect
         if get_netrc_auth(prepared) is not None:
-            assert kind_of(seen.host) is not None, (how, url)
+            assert kind_of_host(seen.host) is not None, (how, url)
 
 
 def test_logins_in_a_netrc_file_are_one_line(urls: list[tuple[str, str]]) -> None:
