@@ -37,7 +37,7 @@ from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import assert_error, without_credentials
 
 from codeartifact_pipenv.causes import LEVELS
-from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.pipfile import entries_of
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:

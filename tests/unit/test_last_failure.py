@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.checks.last_failure import last_failure, save_failure
-from codeartifact_pipenv.cli import split
-from codeartifact_pipenv.settings import Settings
+from codeartifact_pipenv.settings import Settings, parse_command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_no_secret_of_a_failed_command_is_saved(
     words: list[str], settings: Settings, tmp_path: Path
 ) -> None:
-    save_failure(settings, split(words), is_direct=False, code=None)
+    save_failure(settings, parse_command_line(words), is_direct=False, code=None)
     (kept,) = (tmp_path / "cache").iterdir()
     assert "hunter2" not in kept.read_text()
     assert kept.stat().st_mode & 0o077 == 0
@@ -43,7 +42,9 @@ def test_no_secret_of_a_failed_command_is_saved(
 def test_each_project_has_its_own_failure(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_failure(settings, split(["sync", "--system"]), is_direct=True, code="read-denied")
+    save_failure(
+        settings, parse_command_line(["sync", "--system"]), is_direct=True, code="read-denied"
+    )
     found = last_failure(settings)
     assert found is not None
     assert (found.words, found.is_direct, found.code) == (["sync", "--system"], True, "read-denied")
