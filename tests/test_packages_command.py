@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
-from support.runs import TOKEN_VARIABLE, Calls, Terminal, assert_error, without_credentials
+from support.runs import TOKEN_VARIABLE, Calls, assert_error, without_credentials
 from support.sandbox import Http, get_token
 
 from codeartifact_pipenv.sandbox.package import FETCHED
@@ -326,19 +326,3 @@ def test_two_thousand_packages_are_listed_with_few_calls(
         assert sandbox.count("ListPackageVersions") == 1001
         done = run(*words, "--published", env=env, cwd=project, timeout=120)
         assert len(json.loads(done.stdout)["packages"]) == 1001
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("columns", [60, 32])
-def test_the_table_fits_the_terminal(
-    columns: int, repositories: Repositories, env: dict[str, str], project: Path
-) -> None:
-    env |= {"TERM": "xterm"}
-    words = (PIPENV_CA, "packages", repositories.team.url)
-    with Terminal(*words, env=env, cwd=project, columns=columns) as terminal:
-        assert terminal.finish() == 0, terminal.shown
-    lines = terminal.screen.rstrip("\n").split("\n")
-    assert lines[-1] == "6 packages, 4 published"
-    assert max(map(len, lines)) <= columns, lines
-    width = lines[0].index("Newest")
-    assert "old-privateold-publicorb-common" in "".join(line[:width].strip() for line in lines)

@@ -401,17 +401,6 @@ def test_personal_settings_in_a_project_are_refused(
     assert not marker.exists()
 
 
-def test_only_allowed_accounts_are_asked_for_a_token(poisoned: PoisonedProject) -> None:
-    env = {"PIPENV_CA_ALLOWED_OWNERS": "111111111111", "PIPENV_CA_REFRESH": "1"}
-    poisoned.refused("lock", parts=("belongs to an account that is not allowed",), **env)
-    calls = Calls(poisoned.codeartifact)
-    words = (KEYRING, "get", poisoned.codeartifact.endpoint.simple_url, "aws")
-    got = run(*words, env=poisoned.env | env, cwd=poisoned.folder)
-    assert (got.status, got.stdout) == (1, "")
-    assert "not allowed" in got.stderr
-    assert calls.count() == 0
-
-
 def test_inspecting_a_project_runs_none_of_its_code(
     poisoned: PoisonedProject, marker: Path
 ) -> None:
