@@ -20,7 +20,7 @@ from support.projects import PYPI_SOURCE, source, write_pipfile
 from codeartifact_pipenv.endpoint import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -49,43 +49,41 @@ class Assistant:
         self.roots: list[Path] | None = None
         self.mode = "auto"
 
-    def call(self, *calls: tuple[str, dict[str, Any]]) -> list[Answer]:
-        """Call some tools, one after the other."""
-        return anyio.run(self._call, calls)
+    def diagnose(self, **arguments: Any) -> Answer:
+        """Call the tool that diagnoses a project."""
+
+        async def call() -> Answer:
+            async with self._client() as client:
+                found = await client.call_tool("diagnose", arguments)
+                text = "".join(c.text for c in found.content if isinstance(c, TextContent))
+                return Answer(bool(found.is_error), text, found.structured_content or {})
+
+        return anyio.run(call)
 
     def offers(self) -> tuple[list[Tool], dict[str, str]]:
         """Return the tools, and the text of each resource by its URI."""
-        return anyio.run(self._offers)
 
-    async def _call(self, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Answer]:
-        answers = []
-        async with self._client() as client:
-            for name, arguments in calls:
-                found = await client.call_tool(name, arguments)
-                text = "".join(c.text for c in found.content if isinstance(c, TextContent))
-                answers.append(Answer(bool(found.is_error), text, found.structured_content or {}))
-        return answers
+        async def call() -> tuple[list[Tool], dict[str, str]]:
+            texts = {}
+            async with self._client() as client:
+                for resource in (await client.list_resources()).resources:
+                    [content] = (await client.read_resource(resource.uri)).contents
+                    assert isinstance(content, TextResourceContents)
+                    texts[str(resource.uri)] = content.text
+                return (await client.list_tools()).tools, texts
 
-    async def _offers(self) -> tuple[list[Tool], dict[str, str]]:
-        texts = {}
-        async with self._client() as client:
-            for resource in (await client.list_resources()).resources:
-                [content] = (await client.read_resource(resource.uri)).contents
-                assert isinstance(content, TextResourceContents)
-                texts[str(resource.uri)] = content.text
-            return (await client.list_tools()).tools, texts
+        return anyio.run(call)
 
     def _client(self) -> Client:
         command, *arguments = self.command
-        where = StdioServerParameters(
-            command=command, args=arguments, env=self.env, cwd=self.folder
-        )
+        server = {"command": command, "args": arguments, "env": self.env, "cwd": self.folder}
         roots = [Root(uri=FileUrl(path.as_uri())) for path in self.roots or ()]
 
         async def tell(context: ClientRequestContext) -> ListRootsResult:  # noqa: ARG001
             return ListRootsResult(roots=roots)
 
         callback = None if self.roots is None else tell
+        where = StdioServerParameters.model_validate(server)
         return Client(stdio_client(where), mode=self.mode, list_roots_callback=callback)
 
 
@@ -122,7 +120,7 @@ def test_diagnose_reports_as_json_without_tokens_and_changes_nothing(
     before = {path.name: path.read_bytes() for path in leaky.iterdir()}
     assistant.mode = mode
     assistant.env["CODEARTIFACT_AUTH_TOKEN"] = TOKEN
-    [found] = assistant.call(("diagnose", {}))
+    found = assistant.diagnose()
     assert not found.refused
     data = found.data
     assert (data["project"], data["online"]) == (str(leaky), False)
@@ -145,31 +143,30 @@ def test_a_project_outside_of_the_clients_roots_is_refused(
         write_pipfile(folder, PYPI_SOURCE)
     (inside / "link").symlink_to(outside)
     assistant.mode, assistant.roots, assistant.folder = mode, [inside], outside
-    refused = assistant.call(
-        ("diagnose", {"project": str(outside)}), ("diagnose", {"project": str(inside / "link")})
-    )
-    for answer in refused:
+    for place in (outside, inside / "link"):
+        answer = assistant.diagnose(project=str(place))
         assert answer.refused
         assert "is outside of the folders that may be read." in answer.text
-    [found] = assistant.call(("diagnose", {}))
+    found = assistant.diagnose()
     assert found.data["project"] == str(inside)
 
 
 @pytest.mark.wide
-def test_refusals_do_not_repeat_secrets_of_the_request(assistant: Assistant) -> None:
-    answers = assistant.call(
-        ("diagnose", {"project": f"https://aws:{TOKEN}@h/"}),
-        ("diagnose", {"packages": {"x": TOKEN}}),
-    )
-    for answer in answers:
-        assert answer.refused
-        assert TOKEN.partition(".")[0] not in answer.text
+@pytest.mark.parametrize(
+    "arguments", [{"project": f"https://aws:{TOKEN}@h/"}, {"packages": {"x": TOKEN}}]
+)
+def test_refusals_do_not_repeat_secrets_of_the_request(
+    arguments: dict[str, Any], assistant: Assistant
+) -> None:
+    answer = assistant.diagnose(**arguments)
+    assert answer.refused
+    assert TOKEN.partition(".")[0] not in answer.text
 
 
 @pytest.mark.wide
 def test_an_error_in_doctor_does_not_affect_the_lint_report(assistant: Assistant) -> None:
     write_pipfile(assistant.folder, PYPI_SOURCE)
-    [found] = assistant.call(("diagnose", {"packages": ["--help"]}))
+    found = assistant.diagnose(packages=["--help"])
     assert found.data["doctor"].keys() == {"error"}
     assert "'--help' is not a package name" in found.data["doctor"]["error"]
     assert found.data["lint"] == {"ok": True, "findings": []}
@@ -179,18 +176,11 @@ def test_an_error_in_doctor_does_not_affect_the_lint_report(assistant: Assistant
 def test_diagnose_online_finds_missing_indexes_without_showing_the_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    write_pipfile(
-        project,
-        PYPI_SOURCE,
-        source(sandbox.endpoint),
-        '[packages]\norb-common = "*"\norb-comon = "*"\n',
-    )
-    [found] = Assistant(sandbox_env, project).call(("diagnose", {"online": True}))
-    said = findings_of_doctor(found.data)
-    assert {
-        ("package orb-common", "index-missing"),
-        ("package orb-comon", "package-missing"),
-    } <= said
+    packages = '[packages]\norb-common = "*"\norb-comon = "*"\n'
+    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), packages)
+    found = Assistant(sandbox_env, project).diagnose(online=True)
+    expected = {("package orb-common", "index-missing"), ("package orb-comon", "package-missing")}
+    assert expected <= findings_of_doctor(found.data)
     codes = {seen["code"] for seen in found.data["lint"]["findings"]}
     assert codes == {"index-missing", "package-missing"}
     assert "eyJ" not in found.text + json.dumps(found.data)
@@ -215,7 +205,6 @@ sys.exit(main())
 def test_without_the_extra_the_error_says_how_to_install_it(
     receipt: str | None, way: str, clean_env: dict[str, str], project: Path
 ) -> None:
-    """The command is that of the tool that installed this program."""
     prefix = project / "environment"
     prefix.mkdir()
     if receipt:
@@ -223,9 +212,8 @@ def test_without_the_extra_the_error_says_how_to_install_it(
     script = f"import sys; sys.prefix = {str(prefix)!r}\n{_WITHOUT_THE_EXTRA}"
     done = run(sys.executable, "-c", script, "mcp", env=clean_env, cwd=project)
     assert done.status == 1
-    error, hint = done.stderr.splitlines()
-    assert error == "error: The server for assistants is not installed: it is an extra."
-    assert hint == f"hint: Run `{way} 'codeartifact-pipenv[mcp]'`."
+    error = "error: The server for assistants is not installed: it is an extra."
+    assert done.stderr == f"{error}\nhint: Run `{way} 'codeartifact-pipenv[mcp]'`.\n"
 
 
 def test_help_works_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
@@ -236,8 +224,9 @@ def test_help_works_without_the_extra(clean_env: dict[str, str], project: Path) 
 
 
 @pytest.mark.wide
-def test_the_guide(assistant: Assistant) -> None:
-    """The registration in the guide starts a server with read-only tools and all guides."""
+def test_registration_of_the_guide_starts_a_server_with_read_only_tools_and_all_guides(
+    assistant: Assistant,
+) -> None:
     block = re.search(r"```json\n(.*?)```", _GUIDE, re.DOTALL)
     assert block is not None
     [registered] = json.loads(block[1])["mcpServers"].values()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,12 +17,10 @@ from support.runs import (
     assert_error,
     get_token,
 )
-from support.workspace import SSO_SESSION, Workspace, expired_sso_login
-
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
+from support.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -45,7 +42,7 @@ class Attempt(Workspace):
     ) -> Result:
         """Run a command and check its message and code, and that no file has changed."""
         before = self._files()
-        done = run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
+        done = self.run(*words)
         assert_error(done, status, *parts)
         error, hint = done.stderr.splitlines()[-2:]
         # It is one sentence.
@@ -71,10 +68,6 @@ class Attempt(Workspace):
         assert files[0] == files[1]
         return results[0], results[1]
 
-    def sources(self, *tables: str) -> None:
-        """Write a Pipfile with these tables."""
-        write_pipfile(self.folder, *tables)
-
     def _files(self) -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in files_below(self.folder)}
 
@@ -84,125 +77,44 @@ def attempt(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Att
     return Attempt(sandbox, sandbox_env, project)
 
 
-@pytest.fixture
-def deny(sandbox: Sandbox) -> Iterator[Callable[[str], None]]:
-    """Return a function that denies an IAM action until the test ends."""
-    denied: list[str] = []
-
-    def do(action: str) -> None:
-        denied.append(action)
-        sandbox.deny(action)
-
-    yield do
-    for action in denied:
-        sandbox.allow(action)
+# --- AWS ------------------------------------------------------------------------------------
 
 
-# --- AWS credentials ---------------------------------------------------------------------
-
-
-def test_missing_credentials_list_ways_to_get_some(attempt: Attempt) -> None:
-    attempt.without_keys()
-    attempt.fails(
-        1, "No AWS credentials were found.", "aws configure", TOKEN_VARIABLE, code="no-credentials"
-    )
-
-
-def test_a_profile_without_credentials_is_named(attempt: Attempt) -> None:
-    attempt.aws_config("[profile empty]\nregion = us-east-1\n", "empty")
-    said = ("No AWS credentials were found with profile empty", "--profile empty")
-    attempt.fails(1, *said, code="no-credentials")
-
-
-@pytest.mark.parametrize("way", ["option", "PIPENV_CA_PROFILE"])
-def test_an_unknown_profile_is_named(way: str, attempt: Attempt) -> None:
-    words = ("--ca-profile", "nope", "lock") if way == "option" else ("lock",)
-    if way != "option":
-        attempt.env[way] = "nope"
-        attempt.without_keys()
-    said = ("AWS profile nope was not found.", "list-profiles")
-    attempt.fails(1, *said, words=words, code="unknown-profile")
+PROCESS = "[default]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n"
 
 
 @pytest.mark.parametrize(
-    ("cache_name", "said"),
+    ("code", "spoil", "command", "said"),
     [
-        ("corp", "The AWS SSO login with profile dev has expired"),
-        (None, "You have not logged in to AWS SSO with profile dev"),
+        ("no-credentials", lambda a: a.without_keys(), "lock", "No AWS credentials were found."),
+        ("no-credentials", lambda a: a.aws_config("[profile dev]\n"), "lock", "--profile dev"),
+        ("unknown-profile", lambda _: None, "--ca-profile nope lock", "AWS profile nope was not"),
+        ("credentials-source", lambda a: a.aws_config(PROCESS, None), "lock", "no vault"),
+        ("aws-config", lambda a: a.aws_config("[p\n", None), "lock", "aws configure list"),
     ],
 )
-def test_a_missing_sso_login_leads_to_the_command_that_makes_one(
-    cache_name: str | None, said: str, attempt: Attempt, home: Path
+def test_credentials_that_cannot_be_used_are_an_error_that_names_them(
+    code: str, spoil: Callable[[Attempt], None], command: str, said: str, attempt: Attempt
 ) -> None:
-    attempt.aws_config(SSO_SESSION, profile=None)
-    if cache_name is not None:
-        expired_sso_login(home, cache_name)
-    attempt.fails(
-        1,
-        said,
-        "hint: Run `aws sso login --profile dev` and try again.",
-        words=("--ca-profile", "dev", "lock"),
-        code="sso-never" if cache_name is None else "sso-expired",
-    )
-
-
-def test_the_error_of_a_credential_process_is_shown(attempt: Attempt) -> None:
-    attempt.aws_config("[default]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n", None)
-    attempt.fails(1, "could not be retrieved", "no vault", code="credentials-source")
-
-
-def test_an_invalid_aws_configuration_is_named(attempt: Attempt) -> None:
-    attempt.aws_config("[profile dev\nregion=\n", None)
-    attempt.fails(1, "aws-config", "aws configure list", code="aws-config")
-
-
-# --- responses of AWS ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("action", "code"),
-    [
-        ("codeartifact:GetAuthorizationToken", "token-denied"),
-        ("sts:GetServiceBearerToken", "bearer-denied"),
-    ],
-)
-def test_a_denied_token_names_both_permissions(
-    action: str, code: str, attempt: Attempt, deny: Callable[[str], None]
-) -> None:
-    deny(action)
-    said = attempt.fails(
-        1, "AWS denies a token for my-dom (account 123456789012, us-east-1)", code=code
-    )
-    error, hint = said.stderr.splitlines()
-    assert action in error
-    assert "codeartifact:GetAuthorizationToken" in hint
-    assert "sts:GetServiceBearerToken" in hint
-
-
-def test_a_missing_domain_is_named_with_account_and_region(attempt: Attempt) -> None:
-    domain = attempt.sandbox.endpoint.domain._replace(name="my-dim")
-    attempt.sources(source(endpoint_for(domain, "team")), PACKAGES)
-    said = "CodeArtifact domain my-dim (account 123456789012, us-east-1)"
-    attempt.fails(1, said, code="domain-missing")
+    spoil(attempt)
+    attempt.fails(1, said, code=code, words=tuple(command.split()))
 
 
 @pytest.mark.wide  # botocore waits between attempts
-def test_permanent_throttling_fails_after_twelve_calls(attempt: Attempt) -> None:
-    attempt.sandbox.throttle(1000, retry_after=0)
+@pytest.mark.parametrize(("throttled", "asked"), [(6, 7), (1000, 5 + 7)])
+def test_throttled_calls_are_repeated_but_not_for_ever(
+    throttled: int, asked: int, attempt: Attempt
+) -> None:
+    attempt.sandbox.throttle(throttled, retry_after=0)
     calls = Calls(attempt.sandbox)
     try:
-        attempt.fails(1, "AWS limits how many tokens may be asked for", code="throttled")
+        if throttled < 12:
+            assert get_token(attempt.sandbox, attempt.env, attempt.folder)
+        else:
+            attempt.fails(1, "AWS limits how many tokens may be asked for", code="throttled")
     finally:
         attempt.sandbox.throttle(0)
-    assert calls.count() == 5 + 7
-
-
-@pytest.mark.wide  # botocore waits between attempts
-def test_six_throttled_calls_are_repeated(attempt: Attempt) -> None:
-    attempt.sandbox.throttle(6, retry_after=0)
-    calls = Calls(attempt.sandbox)
-    assert get_token(attempt.sandbox, attempt.env, attempt.folder)
-    assert calls.count() == 7
+    assert calls.count() == asked
 
 
 @pytest.mark.wide
@@ -216,135 +128,68 @@ def test_a_truncated_response_is_requested_again_and_then_reported(attempt: Atte
         attempt.sandbox.heal()
 
 
-# --- the network -------------------------------------------------------------------------
-
-
-def closed_port() -> int:
-    """Return a closed port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def test_an_unreachable_proxy_is_named(attempt: Attempt) -> None:
-    address = f"http://127.0.0.1:{closed_port()}"
-    attempt.env |= {"HTTPS_PROXY": address, "https_proxy": address}
-    attempt.fails(1, "proxy", "HTTPS_PROXY", code="proxy-down")
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    ("region", "said", "code"),
-    [
-        ("xx-nowhere-1", "no CodeArtifact in xx-nowhere-1", "region-unsupported"),
-        ("us-west-1", "no CodeArtifact in us-west-1", "region-unsupported"),
-        ("eu-west-1", "AWS CodeArtifact in eu-west-1 is not reached", "unreachable"),
-    ],
-)
-def test_an_unreachable_host_is_reported_with_its_region(
-    region: str, said: str, code: str, attempt: Attempt
-) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        attempt.env.pop(name, None)
-    domain = attempt.sandbox.endpoint.domain._replace(region=region)
-    attempt.sources(source(endpoint_for(domain, "team")), PACKAGES)
-    attempt.fails(1, said, code=code)
-
-
 # --- the project's files -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [("lock",), ("token",)])
-def test_an_invalid_pipfile_is_reported_with_its_line(
-    words: tuple[str, ...], attempt: Attempt
-) -> None:
-    path = attempt.folder / "Pipfile"
-    path.write_text('[packages]\nsix = "*"\norb-common = \n')
-    attempt.fails(2, str(path), "line 3", "not valid TOML", words=words)
-
-
-def test_a_pipfile_in_another_encoding_is_reported_with_its_line(attempt: Attempt) -> None:
-    path = attempt.folder / "Pipfile"
-    path.write_bytes(b'[packages]\nsix = "*"  # caf\xe9\n')
-    attempt.fails(2, f"{path}, line 2", "UTF-8")
+LEAK = '[[source]]\nname = "near"\nurl = "{}"\n'
+AWS_HOST = "my-dom-123456789012.d.codeartifact.us-east-1.amazonaws.com"
+NEAR = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{AWS_HOST}/pypi/team/simple/"
+STRAY = "https://aws:${CODEARTIFACT_AUTH_TOKEN}@example.org/simple"
+IN_PACKAGE = '[packages]\nx = {file = "https://e.org/${CODEARTIFACT_AUTH_TOKEN}"}\n'
 
 
 @pytest.mark.parametrize(
-    ("tables", "parts"),
+    ("text", "code", "said"),
     [
-        (
-            ('[[source]]\nname = "a"\nverify_ssl = true\n',),
-            ("Source 1 in", "has no url", "[[source]]"),
-        ),
-        (
-            ('[[source]]\nurl = "https://aws:${CODEARTIFACT_AUTH_TOKEN}@example.org/simple"\n',),
-            ("would send the token in CODEARTIFACT_AUTH_TOKEN", "not CodeArtifact's"),
-        ),
-        (
-            (
-                '[[source]]\nurl = "http://aws:${CODEARTIFACT_AUTH_TOKEN}@my-dom-123456789012.d.'
-                'codeartifact.us-east-1.amazonaws.com/pypi/team/simple/"\nname = "near"\n',
-            ),
-            ("it is http, not https", "(near: "),
-        ),
-        (
-            (
-                '[[source]]\nurl = "https://aws:${CODEARTIFACT_AUTH_TOKEN}@my-dom-12345678901.d.'
-                'codeartifact.us-east-1.amazonaws.com/pypi/team/simple/"\n',
-            ),
-            ("its account number has 11 digits, not 12",),
-        ),
-        (
-            (
-                '[[source]]\nurl = "https://aws:${CODEARTIFACT_AUTH_TOKEN}@my-dom-123456789012.d.'
-                'codeartifact.us-east-1.amazonaws.com:443x/pypi/team/simple/"\n',
-            ),
-            ("443x",),
-        ),
-        (
-            (
-                '[[source]]\nurl = "https://aws:${CODEARTIFACT_AUTH_TOKEN}@my-dom-123456789012.d.'
-                'codeartifact.us-east-1.amazonaws.com:8443/pypi/team/simple/"\n',
-            ),
-            ("its port is 8443, not 443",),
-        ),
-        (
-            (PYPI_SOURCE, '[packages]\nx = {file = "https://e.org/${CODEARTIFACT_AUTH_TOKEN}"}\n'),
-            ("packages.x.file",),
-        ),
+        ('[[source]]\nname = "a"\n', None, "has no url"),
+        (LEAK.format(STRAY), "token-elsewhere", "would send the token in CODEARTIFACT_AUTH_TOKEN"),
+        (LEAK.format(NEAR.replace("https", "http")), "token-elsewhere", "http, not https (near: "),
+        (LEAK.format(NEAR.replace("9012.", "901.")), "token-elsewhere", "11 digits, not 12"),
+        (LEAK.format(NEAR.replace("/pypi", ":443x/pypi")), None, "443x"),
+        (LEAK.format(NEAR.replace("/pypi", ":8443/pypi")), "token-elsewhere", "is 8443, not 443"),
+        (PYPI_SOURCE + IN_PACKAGE, "token-elsewhere", "packages.x.file"),
+        ('[packages]\nsix = "*"\norb-common = \n', None, "line 3, column"),
+        ('[packages]\nsix = "*"  # caf\udce9\n', None, "Pipfile, line 2"),
     ],
-    ids=["no-url", "foreign", "http", "11-digits", "bad-port", "other-port", "package"],
+    ids=["no-url", "foreign", "http", "digits", "text-port", "port", "package", "toml", "encoding"],
 )
-def test_a_source_that_leaks_the_token_or_lacks_a_url_is_refused(
-    tables: tuple[str, ...], parts: tuple[str, ...], attempt: Attempt
+def test_a_pipfile_that_leaks_the_token_or_is_invalid_is_refused(
+    text: str, code: str | None, said: str, attempt: Attempt
 ) -> None:
-    attempt.sources(*tables)
+    (attempt.folder / "Pipfile").write_text(text, errors="surrogateescape")
     calls = Calls(attempt.sandbox)
-    astray = parts[0] != "Source 1 in" and "443x" not in parts
-    attempt.fails(2, *parts, code="token-elsewhere" if astray else None)
+    attempt.fails(2, said, code=code)
     assert calls.to_aws() == 0
 
 
-def test_a_missing_pipenv_pipfile_is_not_created(attempt: Attempt) -> None:
-    attempt.env["PIPENV_PIPFILE"] = "elsewhere/Pipfile"
-    attempt.fails(2, "PIPENV_PIPFILE names elsewhere/Pipfile", "Correct or unset it")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("token", f"http://{AWS_HOST}/pypi/team/"), "it is http, not https"),
+        (("token", "--domain", "my-dom"), "AWS region is not set"),
+        (("token",), "not valid TOML"),
+    ],
+)
+def test_token_explains_why_it_has_no_repository(
+    words: tuple[str, ...], said: str, attempt: Attempt
+) -> None:
+    (attempt.folder / "Pipfile").write_text("[packages\n")
+    attempt.fails(2, said, words=words)
 
 
-def test_an_unreadable_dotenv_is_reported(attempt: Attempt) -> None:
-    (attempt.folder / ".env").write_bytes(b"NAME=caf\xe9\n")
-    attempt.fails(2, ".env cannot be read", "PIPENV_DONT_LOAD_ENV=1")
-
-
-def test_an_unknown_setting_in_pyproject_is_reported(attempt: Attempt) -> None:
-    (attempt.folder / "pyproject.toml").write_text("[tool.codeartifact-pipenv]\nprofil = 'x'\n")
-    attempt.fails(2, "sets profil, which is not a setting", "profile")
-
-
-def test_token_explains_an_invalid_url(attempt: Attempt) -> None:
-    url = attempt.sandbox.endpoint.url.replace("https", "http")
-    attempt.fails(2, "it is http, not https", words=("token", url))
-    attempt.fails(2, "AWS region is not set", words=("token", "--domain", "my-dom"))
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        (".env", b"NAME=caf\xe9\n", "PIPENV_DONT_LOAD_ENV=1"),
+        (".env", b"PIPENV_PIPFILE=x/Pipfile\n", "PIPENV_PIPFILE names x/Pipfile"),
+        ("pyproject.toml", b"[tool.codeartifact-pipenv]\nprofil = 'x'\n", "sets profil, which is"),
+    ],
+)
+def test_a_broken_file_next_to_the_pipfile_is_reported(
+    name: str, data: bytes, said: str, attempt: Attempt
+) -> None:
+    (attempt.folder / name).write_bytes(data)
+    attempt.fails(2, said)
 
 
 # --- left to pipenv ---------------------------------------------------------------
@@ -389,29 +234,17 @@ def test_an_invalid_lock_is_left_to_pipenv(attempt: Attempt) -> None:
     assert not re.search(r"^(error|hint):", ours.stderr, re.MULTILINE)
 
 
-def test_a_deleted_working_directory_is_reported(attempt: Attempt) -> None:
-    folder = attempt.folder.parent / "gone"
-    folder.mkdir()
-    words = ("sh", "-c", 'rmdir "$PWD"; exec "$0" lock', PIPENV_CA)
-    done = run(*words, env=attempt.env, cwd=folder)
-    assert_error(done, 2, "This folder cannot be read", "[folder-unreadable]")
-
-
 @pytest.mark.wide
 @pytest.mark.parametrize("locked", [True, False])
 def test_a_pipfile_that_pipenv_rejects_is_reported_and_unchanged(
     locked: bool, attempt: Attempt
 ) -> None:
-    attempt.sources(
-        PYPI_SOURCE,
-        source(attempt.sandbox.endpoint),
-        "[pipenv]\nx = 1\n[requires]\npython_version = 3\n",
-        PACKAGES,
-    )
+    requires = "[pipenv]\nx = 1\n[requires]\npython_version = 3\n"
+    write_pipfile(attempt.folder, PYPI_SOURCE, source(attempt.team), requires, PACKAGES)
     if not locked:
         (attempt.folder / "Pipfile.lock").unlink()
     before = (attempt.folder / "Pipfile").read_bytes()
-    done = run(PIPENV_CA, "lock", env=attempt.env, cwd=attempt.folder)
+    done = attempt.run("lock")
     assert not re.search(r'File ".*codeartifact_pipenv', done.stderr), done.stderr
     assert done.status != 0
     if locked:

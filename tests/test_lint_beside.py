@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,17 +13,17 @@ from support.lint import (
     OURS,
     PUBLIC,
     TOKEN,
+    Shell,
+    fixed,
+    found_in,
     pipfile,
     reviewed,
     write_project,
 )
 from support.programs import PIPENV_CA, run
-from test_fix import fixed
+from support.runs import assert_error
 
-from codeartifact_pipenv.checks.files.contents import projects_at
-from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.views.excerpt import excerpt
-from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,41 +33,45 @@ URL = OURS[1]
 PLAIN = f"https://{HOST}/pypi/team/simple/"
 
 
+SECRETS = (TOKEN, "hunter2", GITHUB_TOKEN)
+
+
 def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> list[tuple[str, int]]:
     """Return code and line of each finding in a project with these files; fix changes nothing."""
     path = write_project(folder, pipfile('six = "*"', *sources))
     for name, text in files.items():
-        place = folder / name
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(text, encoding="utf-8", newline="")
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", newline="")
     project = reviewed(path, private_packages="acme-*")
-    findings = project.findings
-    for finding in findings:
+    for finding in project.findings:
         shown = excerpt(finding, project.files[finding.path], 80)
-        for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
-            assert shown is None or secret not in shown.text
+        said = f"{finding.sentence} {finding.hint} {shown.text if shown else ''}"
+        assert not any(secret in said for secret in SECRETS)
         assert finding.path.endswith(tuple(files)), finding
         assert finding.sentence.endswith(".")
         assert finding.hint.endswith(".")
-        for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
-            assert secret not in finding.sentence + finding.hint
     assert fixed(path, "acme-*").changes == []
-    return [(finding.code or "", finding.line) for finding in findings]
+    return [(finding.code or "", finding.line) for finding in project.findings]
+
+
+def with_token(token: str) -> str:
+    """Return the option with the repository's URL, and with this in the token's place."""
+    return f"-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', token)}"
 
 
 @pytest.mark.parametrize(
     ("text", "code", "line"),
     [
-        (f"six\n-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', TOKEN)}\n", "url-token", 2),
-        (f"--index-url={URL.replace('${CODEARTIFACT_AUTH_TOKEN}', 'hunter2')}", "url-token", 1),
+        (f"six\n{with_token(TOKEN)}\n", "url-token", 2),
+        (with_token("hunter2").replace("-i ", "--index-url="), "url-token", 1),
         ("--extra-index-url https://me:hunter2@index.example/simple", "url-secret", 1),
         ("-f https://me:hunter2@files.example/\n", "url-secret", 1),
         ("C:\\src\\a\n-f https://me:hunter2@files.example/\n", "url-secret", 2),
         (f"acme @ https://{GITHUB_TOKEN}@git.example/a.whl", "url-secret", 1),
         (f"six\n# was {GITHUB_TOKEN}\n", "url-secret", 2),
         (f"--index-url \\\n  {URL.replace('aws:$', 'aws:')}", "variable-form", 1),
-        (f"-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', '<token>')}", "variable-form", 1),
-        (f"-i {URL.replace('${CODEARTIFACT_AUTH_TOKEN}', '$A_TOKEN')}", "variable-form", 1),
+        (with_token("<token>"), "variable-form", 1),
+        (with_token("$A_TOKEN"), "variable-form", 1),
         (f"-i {URL.replace('CODEARTIFACT_AUTH_TOKEN', 'a_token')}", "variable-form", 1),
         (f"-i {URL.replace('https', 'http')}", "near-miss", 1),
         (f"-i {URL.replace('/pypi/', '/npm/')}", "near-miss", 1),
@@ -85,11 +87,15 @@ def found(folder: Path, files: dict[str, str], *sources: tuple[str, str]) -> lis
         ("--extra-index-url https://index.example/simple\nacme-a>1\n", "extra-index", 1),
     ],
 )
-@pytest.mark.parametrize("name", [TEXT, "requirements-dev.txt", "constraints.txt"])
 def test_problem_in_a_requirements_file_is_reported_at_its_line(
-    name: str, text: str, code: str, line: int, tmp_path: Path
+    text: str, code: str, line: int, tmp_path: Path
 ) -> None:
-    assert found(tmp_path, {name: text}) == [(code, line)]
+    assert found(tmp_path, {TEXT: text}) == [(code, line)]
+
+
+@pytest.mark.parametrize("name", ["requirements-dev.txt", "constraints.txt"])
+def test_files_with_names_of_requirements_are_reviewed(name: str, tmp_path: Path) -> None:
+    assert found(tmp_path, {name: "-r gone.txt"}) == [("path-missing", 1)]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,6 @@ def test_correct_requirements_and_notes_have_no_findings(text: str, tmp_path: Pa
 
 
 def test_included_files_of_the_project_are_reviewed_once(tmp_path: Path) -> None:
-    """Files outside the project are not reviewed."""
     (tmp_path / "project").mkdir()
     outside = "-i https://me:hunter2@index.example/simple\n"
     (tmp_path / "outside.txt").write_text(outside)
@@ -136,26 +141,23 @@ def token_of(expires_at: int) -> str:
     return base64.urlsafe_b64encode(header).decode().rstrip("=") + ".a.b.c.d"
 
 
+LONG, OVER = token_of(2**34), token_of(1_700_000_000)
+IN_URL = f"PIP_INDEX_URL=https://aws:{TOKEN}@{HOST}/pypi/team/simple/"
+KEYS = "\r\nexport AWS_ACCESS_KEY_ID=a\r\nAWS_SECRET_ACCESS_KEY=b\r\n"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "level"),
     [
         (f"\nCODEARTIFACT_AUTH_TOKEN={TOKEN}\n", "dotenv-token", "warning"),
-        (
-            f"\nexport CODEARTIFACT_AUTH_TOKEN='{token_of(2**34)}'",
-            "dotenv-token",
-            "warning",
-        ),
-        (f"\nCODEARTIFACT_AUTH_TOKEN={token_of(1_700_000_000)}\n", "dotenv-token", "failure"),
+        (f"\nexport CODEARTIFACT_AUTH_TOKEN='{LONG}'", "dotenv-token", "warning"),
+        (f"\nCODEARTIFACT_AUTH_TOKEN={OVER}\n", "dotenv-token", "failure"),
         ("A=1\nCODEARTIFACT_AUTH_TOKEN=\n", "dotenv-token", "failure"),
         ("#\nCODEARTIFACT_AUTH_TOKEN=<token>\n", "dotenv-token", "failure"),
         ("A=1\nCODEARTIFACT_AUTH_TOKEN=$(aws codeartifact x)\n", "dotenv-token", "failure"),
-        (
-            f"A=1\nPIP_INDEX_URL=https://aws:{TOKEN}@{HOST}/pypi/team/simple/\n",
-            "dotenv-token",
-            "warning",
-        ),
+        (f"A=1\n{IN_URL}\n", "dotenv-token", "warning"),
         ("A=1\nAWS_PROFILE=x\n", "dotenv-aws", "warning"),
-        ("\r\nexport AWS_ACCESS_KEY_ID=a\r\nAWS_SECRET_ACCESS_KEY=b\r\n", "dotenv-aws", "warning"),
+        (KEYS, "dotenv-aws", "warning"),
         ("\nAWS_SESSION_TOKEN=a\n", "dotenv-aws", "warning"),
         ("A=1\nthis sets nothing: b c\n", "dotenv-invalid", "warning"),
         ("A=1\nB='open\n", "dotenv-invalid", "warning"),
@@ -166,25 +168,22 @@ def test_problem_in_dotenv_is_reported_at_its_line(
     text: str, code: str, level: str, tmp_path: Path
 ) -> None:
     assert found(tmp_path, {".env": text}) == [(code, 2)]
-    (finding,) = reviewed(tmp_path / "Pipfile").findings
-    assert finding.level == level
+    assert [finding.level for finding in reviewed(tmp_path / "Pipfile").findings] == [level]
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "sources"),
     [
-        "A=1\n# CODEARTIFACT_AUTH_TOKEN=x\nAWS_REGION=eu-west-1\n",
-        "AWS_PROFILE=x  # pipenv-ca: ignore[dotenv-aws]\n",
-        "A='one\ntwo'\nexport B\n",
-        "",
+        ("A=1\n# CODEARTIFACT_AUTH_TOKEN=x\nAWS_REGION=eu-west-1\n", ()),
+        ("AWS_PROFILE=x  # pipenv-ca: ignore[dotenv-aws]\n", ()),
+        ("A='one\ntwo'\nexport B\n", ()),
+        ("AWS_PROFILE=x\nCODEARTIFACT_AUTH_TOKEN=\n", (PUBLIC,)),
     ],
 )
-def test_harmless_dotenv_has_no_findings(text: str, tmp_path: Path) -> None:
-    assert found(tmp_path, {".env": text}) == []
-
-
-def test_dotenv_is_not_checked_in_a_project_without_codeartifact(tmp_path: Path) -> None:
-    assert found(tmp_path, {".env": "AWS_PROFILE=x\nCODEARTIFACT_AUTH_TOKEN=\n"}, PUBLIC) == []
+def test_dotenv_that_is_harmless_or_beside_no_codeartifact_has_no_findings(
+    text: str, sources: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
+    assert found(tmp_path, {".env": text}, *sources) == []
 
 
 @pytest.mark.parametrize(
@@ -198,17 +197,17 @@ def test_dotenv_is_not_checked_in_a_project_without_codeartifact(tmp_path: Path)
     ],
 )
 def test_lint_checks_the_dotenv_that_pipenv_loads(
-    environ: dict[str, str], expected: list[tuple[str, str]], tmp_path: Path
+    environ: dict[str, str],
+    expected: list[tuple[str, str]],
+    clean_base: dict[str, str],
+    tmp_path: Path,
 ) -> None:
-    path = write_project(tmp_path, pipfile('six = "*"'))
+    write_project(tmp_path, pipfile('six = "*"'))
     (tmp_path / ".env").write_text("CODEARTIFACT_AUTH_TOKEN=\n")
     (tmp_path / "other.env").write_text("AWS_PROFILE=x\n")
-    if "PIPENV_DOTENV_LOCATION" in environ:
-        environ["PIPENV_DOTENV_LOCATION"] = str(tmp_path / environ["PIPENV_DOTENV_LOCATION"])
-    (paths,) = projects_at([str(path)], {})
-    settings = Settings({}, {"PIPENV_CA_CONFIG": os.devnull})
-    findings = ProjectReview(paths, settings, environ).findings
-    assert [(os.path.basename(f.path), f.code) for f in findings] == expected
+    done = Shell(clean_base | environ, tmp_path).lint("--json")
+    findings = json.loads(done.stdout)["findings"]
+    assert [(found["file"], found["code"]) for found in findings] == expected
 
 
 @pytest.mark.parametrize(
@@ -220,36 +219,30 @@ def test_lint_checks_the_dotenv_that_pipenv_loads(
         "hunter2 alone\n",
     ],
 )
-@pytest.mark.parametrize("words", [(), ("--json",), ("--github",)])
+@pytest.mark.parametrize("form", ["text", "json", "github"])
 def test_no_value_of_dotenv_is_shown(
-    text: str, words: tuple[str, ...], clean_base: dict[str, str], tmp_path: Path
+    text: str, form: str, clean_base: dict[str, str], tmp_path: Path
 ) -> None:
-    """The excerpt for a terminal shows no value either."""
-    write_project(tmp_path, pipfile('six = "*"'))
+    shell = Shell(clean_base | {"FORCE_COLOR": "1"}, tmp_path)
+    shell.write(pipfile('six = "*"'))
     (tmp_path / ".env").write_text(text)
-    done = run(PIPENV_CA, "lint", *words, env=clean_base | {"FORCE_COLOR": "1"}, cwd=tmp_path)
+    done = shell.lint("--format", form)
     assert "dotenv-" in done.stdout
     assert "hunter2" not in done.output
-    (finding, *_) = (project := reviewed(tmp_path / "Pipfile")).findings
-    shown = excerpt(finding, project.files[finding.path], 80)
-    assert shown is None or "hunter2" not in shown.text
+    if form == "text" and done.status == 1:
+        assert "hunter2" not in shell.see()
 
 
 def test_command_in_the_hint_restores_a_pipfile_left_by_version_1(
     clean_env: dict[str, str], project: Path
 ) -> None:
     """Version 1.0 left loopback URLs in the Pipfile when it was killed."""
-    whole = pipfile('six = "*"')
     path = write_project(project, pipfile('six = "*"', ("ca", "http://127.0.0.1:4321/simple/")))
-    assert reviewed(path).findings == []
-    (project / ".Pipfile.pipenv-ca-original").write_text(whole)
-    [finding] = reviewed(path).findings
-    assert (finding.code, finding.line) == ("pipfile-loopback", 3)
+    assert found_in(path) == []
+    (project / ".Pipfile.pipenv-ca-original").write_text(pipfile('six = "*"'))
+    assert found_in(path) == [("Pipfile", 3, "pipfile-loopback")]
     done = run(PIPENV_CA, "lock", env=clean_env, cwd=project)
-    error, hint = done.stderr.splitlines()
-    assert error.startswith("error: ")
-    assert error.endswith("[pipfile-loopback]")
-    line = re.search("`(.+)`", hint)
-    assert line is not None
-    assert run("sh", "-c", line[1], env=clean_env, cwd=project).status == 0
-    assert path.read_text() == whole
+    assert_error(done, 2, "[pipfile-loopback]")
+    command = done.stderr.split("`")[1]
+    assert run("sh", "-c", command, env=clean_env, cwd=project).status == 0
+    assert path.read_text() == pipfile('six = "*"')

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
-from support.runs import Terminal
+from support.runs import TOKEN_VARIABLE, Calls, assert_error, without_credentials
 from support.sandbox import Http, get_token
 
 from codeartifact_pipenv.sandbox.package import FETCHED
@@ -18,10 +19,12 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
+    Ask = Callable[..., Result]
 
 LIST = "codeartifact:ListPackages"
 
@@ -30,12 +33,11 @@ class Repositories(NamedTuple):
     """Repositories with packages of every origin.
 
     Attributes:
-        sandbox: the repository ``team`` has the upstreams ``shared`` and ``store``.
-        team: holds two published packages, and what was downloaded through it.
+        sandbox: the sandbox.
+        team: holds published packages, and fetched ones of its upstreams shared and store.
         store: has the external connection.
         other: a repository of another domain.
         empty: holds nothing.
-        wheels: a folder for more.
     """
 
     sandbox: Sandbox
@@ -43,7 +45,6 @@ class Repositories(NamedTuple):
     store: RepositoryEndpoint
     other: RepositoryEndpoint
     empty: RepositoryEndpoint
-    wheels: Path
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +63,26 @@ def repositories(
         team = sandbox.add_repository("team", upstreams=["shared", "store"])
         other = sandbox.add_repository("apart", domain="other-dom")
         empty = sandbox.add_repository("empty")
-        for version in ("1.9.0", "2.0.0", "2.1.0rc1", "1.10.0"):
-            sandbox.publish(make_wheel(folder, "orb-common", version), team)
-        sandbox.publish(make_wheel(folder, "orb-tools", "3.0a1"), team)
-        sandbox.publish(make_wheel(folder, "orb-shared", "4.0"), shared)
-        sandbox.publish(make_wheel(folder, "orb-apart", "5.0"), other)
-        # One package of each origin from before origin controls.
-        sandbox.publish(make_wheel(folder, "old-private", "0.1"), team)
-        token = get_token(sandbox)
-        http = Http(sandbox)
-        for name in ("six", "old-public", "orb-shared"):
-            version = "4.0" if name == "orb-shared" else "1.5"
+        for name, version, endpoint in (
+            *(
+                ("orb-common", version, team)
+                for version in ("1.9.0", "2.0.0", "2.1.0rc1", "1.10.0")
+            ),
+            ("orb-tools", "3.0a1", team),
+            ("orb-shared", "4.0", shared),
+            ("orb-apart", "5.0", other),
+            ("old-private", "0.1", team),
+        ):
+            sandbox.publish(make_wheel(folder, name, version), endpoint)
+        token, http = get_token(sandbox), Http(sandbox)
+        for name, version in (("six", "1.5"), ("old-public", "1.5"), ("orb-shared", "4.0")):
             wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
-            answer = http(f"{team.simple_url}{name}/{version}/{wheel}", token)
-            assert answer.status == 200
+            assert http(f"{team.simple_url}{name}/{version}/{wheel}", token).status == 200
         http.close()
+        # One package of each origin from before origin controls.
         for name in ("old-private", "old-public"):
             sandbox.set_origin(name, endpoint=team)
-        yield Repositories(sandbox, team, store, other, empty, folder)
+        yield Repositories(sandbox, team, store, other, empty)
 
 
 @pytest.fixture
@@ -88,9 +91,9 @@ def env(repositories: Repositories, clean_env: dict[str, str]) -> dict[str, str]
 
 
 @pytest.fixture
-def ask(env: dict[str, str], project: Path) -> Any:
-    def ask(*words: str, status: int = 0) -> Result:
-        done = run(PIPENV_CA, "packages", *words, env=env, cwd=project)
+def ask(env: dict[str, str], project: Path) -> Ask:
+    def ask(*words: str, status: int = 0, **more: str) -> Result:
+        done = run(PIPENV_CA, "packages", *words, env=env | more, cwd=project)
         assert done.status == status, done.output
         return done
 
@@ -104,7 +107,7 @@ def rows(done: Result) -> dict[tuple[str, str], tuple[str | None, str | None]]:
 
 
 def test_published_and_fetched_packages_of_upstreams_are_listed(
-    repositories: Repositories, ask: Any
+    repositories: Repositories, ask: Ask
 ) -> None:
     assert rows(ask(repositories.team.simple_url, "--json")) == {
         ("old-private", "team"): ("0.1", "published"),
@@ -117,36 +120,31 @@ def test_published_and_fetched_packages_of_upstreams_are_listed(
 
 
 @pytest.mark.wide
-def test_newest_adds_versions_of_fetched_packages(repositories: Repositories, ask: Any) -> None:
+def test_newest_adds_versions_of_fetched_packages(repositories: Repositories, ask: Ask) -> None:
     before = repositories.sandbox.count("ListPackageVersions")
     found = rows(ask(repositories.store.url, "--json"))
-    assert found == {
-        ("old-public", "store"): (None, "fetched"),
-        ("six", "store"): (None, "fetched"),
-    }
+    assert found == dict.fromkeys([("old-public", "store"), ("six", "store")], (None, "fetched"))
     assert repositories.sandbox.count("ListPackageVersions") == before
     found = rows(ask(repositories.store.url, "--json", "--newest"))
     assert found["six", "store"] == ("1.5", "fetched")
 
 
-def test_published_leaves_out_fetched_packages(repositories: Repositories, ask: Any) -> None:
+def test_published_leaves_out_fetched_packages(repositories: Repositories, ask: Ask) -> None:
     found = rows(ask(repositories.team.simple_url, "--json", "--published"))
     assert [name for name, _ in found] == ["old-private", "orb-common", "orb-shared", "orb-tools"]
 
 
 @pytest.mark.wide
-def test_a_package_in_two_repositories_is_listed_once(repositories: Repositories, ask: Any) -> None:
+def test_a_package_in_two_repositories_is_listed_once(repositories: Repositories, ask: Ask) -> None:
     shared = repositories.team.url.replace("/team/", "/shared/")
-    found = json.loads(ask(repositories.team.url, shared, "--json", "--published").stdout)[
-        "packages"
-    ]
-    (package,) = [each for each in found if each["repository"] == "shared"]
+    found = json.loads(ask(repositories.team.url, shared, "--json", "--published").stdout)
+    (package,) = [each for each in found["packages"] if each["repository"] == "shared"]
     assert (package["name"], package["newest"]) == ("orb-shared", "4.0")
     assert package["through"] == [repositories.team.url, shared]
 
 
 def test_without_arguments_the_repositories_of_the_pipfile_are_listed(
-    repositories: Repositories, ask: Any, project: Path
+    repositories: Repositories, ask: Ask, project: Path
 ) -> None:
     write_pipfile(
         project,
@@ -162,14 +160,12 @@ def test_without_arguments_the_repositories_of_the_pipfile_are_listed(
         ["orb-shared", "4.0", "published", "my-dom/shared"],
         ["orb-tools", "3.0a1", "published", "my-dom/team"],
     ]
-    assert [line.split()[-1] for line in lines if line.startswith("six")] == [
-        "my-dom/store",
-        "my-dom/team",
-    ]
+    of_six = [line.split()[-1] for line in lines if line.startswith("six")]
+    assert of_six == ["my-dom/store", "my-dom/team"]
 
 
 @pytest.mark.wide
-def test_json_has_the_full_place_of_a_package(repositories: Repositories, ask: Any) -> None:
+def test_json_has_the_full_place_of_a_package(repositories: Repositories, ask: Ask) -> None:
     document = json.loads(ask(repositories.other.url, "--json").stdout)
     assert document == {
         "packages": [
@@ -189,7 +185,7 @@ def test_json_has_the_full_place_of_a_package(repositories: Repositories, ask: A
 
 
 def test_a_name_lists_its_versions_newest_first(
-    repositories: Repositories, ask: Any, project: Path
+    repositories: Repositories, ask: Ask, project: Path
 ) -> None:
     write_pipfile(project, source(repositories.team, name="team"))
     lines = ask("Orb_Common").stdout.splitlines()
@@ -198,48 +194,43 @@ def test_a_name_lists_its_versions_newest_first(
     assert all(re.search(r" published  \d{4}-\d\d-\d\d +team$", line) for line in lines[1:])
     document = json.loads(ask("six", repositories.team.url, "--json").stdout)
     assert (document["package"], document["gaps"]) == ("six", [])
-    assert [(v["version"], v["origin"], v["published_at"]) for v in document["versions"]] == [
-        ("1.5", "fetched", None)
-    ] * len(document["versions"])
+    found = {(v["version"], v["origin"], v["published_at"]) for v in document["versions"]}
+    assert found == {("1.5", "fetched", None)}
     assert {v["repository"] for v in document["versions"]} == {"team", "store"}
 
 
-def test_a_missing_name_fails(repositories: Repositories, ask: Any) -> None:
+def test_a_missing_name_fails(repositories: Repositories, ask: Ask) -> None:
     done = ask("orb-comon", repositories.team.url, status=1)
     assert "error: Package orb-comon was not found in 1 repository: team." in done.stderr
     assert "Only one package" in ask("a", "b", repositories.team.url, status=2).stderr
 
 
 @pytest.mark.wide
-def test_an_empty_repository_is_a_warning(repositories: Repositories, ask: Any) -> None:
+def test_an_empty_repository_is_a_warning(repositories: Repositories, ask: Ask) -> None:
     done = ask(repositories.empty.url)
-    assert done.stdout == ""
-    assert done.stderr == (
-        "warning: Repository empty of my-dom (account 123456789012, us-east-1) holds no packages.\n"
-    )
+    said = "Repository empty of my-dom (account 123456789012, us-east-1) holds no packages."
+    assert (done.stdout, done.stderr) == ("", f"warning: {said}\n")
 
 
 @pytest.fixture
-def denied(repositories: Repositories) -> Iterator[Any]:
-    taken: list[str] = []
+def deny(repositories: Repositories) -> Iterator[Callable[[str], None]]:
+    """Return a function that denies an action until the test ends."""
+    with contextlib.ExitStack() as stack:
 
-    def deny(action: str) -> None:
-        taken.append(action)
-        repositories.sandbox.deny(action)
+        def deny(action: str) -> None:
+            repositories.sandbox.deny(action)
+            stack.callback(repositories.sandbox.allow, action)
 
-    yield deny
-    for action in taken:
-        repositories.sandbox.allow(action)
+        yield deny
 
 
-def test_the_missing_permission_is_named(repositories: Repositories, ask: Any, denied: Any) -> None:
-    denied(LIST)
-    done = ask(repositories.team.url, status=1)
-    assert done.stdout == ""
-    error, hint = done.stderr.splitlines()
-    assert error.startswith("error: AWS denies ListPackages for repository team of my-dom ")
-    assert error.endswith(" [list-denied]")
-    assert hint.startswith("hint: Ask for codeartifact:ListPackages in your identity's policy")
+def test_the_missing_permission_is_named(
+    repositories: Repositories, ask: Ask, deny: Callable[[str], None]
+) -> None:
+    deny(LIST)
+    said = "AWS denies ListPackages for repository team of my-dom ", " [list-denied]"
+    hint = "hint: Ask for codeartifact:ListPackages in your identity's policy"
+    assert_error(ask(repositories.team.url, status=1), 1, *said, hint)
 
 
 @pytest.mark.wide
@@ -251,9 +242,13 @@ def test_the_missing_permission_is_named(repositories: Repositories, ask: Any, d
     ],
 )
 def test_a_denied_detail_leaves_a_gap_and_a_warning(
-    repositories: Repositories, ask: Any, denied: Any, action: str, lost: set[tuple[str, str]]
+    repositories: Repositories,
+    ask: Ask,
+    deny: Callable[[str], None],
+    action: str,
+    lost: set[tuple[str, str]],
 ) -> None:
-    denied(action)
+    deny(action)
     done = ask(repositories.team.url, "--json", "--published")
     found = rows(done)
     known = {("old-private", "team"), ("orb-common", "team"), ("orb-shared", "shared")}
@@ -272,40 +267,36 @@ def test_a_denied_detail_leaves_a_gap_and_a_warning(
 
 
 def test_a_missing_repository_is_found_before_it_is_listed(
-    repositories: Repositories, ask: Any
+    repositories: Repositories, ask: Ask
 ) -> None:
-    before = repositories.sandbox.count("ListPackages")
+    calls = Calls(repositories.sandbox)
     done = ask(repositories.team.url.replace("team", "taem"), status=1)
     assert "error: AWS does not find repository taem of my-dom" in done.stderr
     assert done.stderr.splitlines()[0].endswith("[repository-missing]")
-    assert repositories.sandbox.count("ListPackages") - before == 0
+    assert calls.count("ListPackages") == 0
 
 
 def test_a_token_does_not_replace_credentials(
     repositories: Repositories, env: dict[str, str], project: Path
 ) -> None:
-    bare = {name: value for name, value in env.items() if not name.startswith("AWS_ACCESS_KEY")}
-    bare.pop("AWS_SECRET_ACCESS_KEY", None)
-    bare |= {"CODEARTIFACT_AUTH_TOKEN": get_token(repositories.sandbox)}
+    bare = without_credentials(env) | {TOKEN_VARIABLE: get_token(repositories.sandbox)}
     done = run(PIPENV_CA, "packages", repositories.team.url, env=bare, cwd=project)
     assert done.status == 1
     assert "[no-credentials]" in done.stderr
-    assert "CODEARTIFACT_AUTH_TOKEN" not in done.stderr
+    assert TOKEN_VARIABLE not in done.stderr
 
 
-def test_accounts_that_are_not_allowed_are_not_asked(
-    repositories: Repositories, env: dict[str, str], project: Path
-) -> None:
-    before = len(repositories.sandbox.requests)
-    env["PIPENV_CA_ALLOWED_OWNERS"] = "999999999999"
-    done = run(PIPENV_CA, "packages", repositories.team.url, env=env, cwd=project)
-    assert done.status == 2
+def test_accounts_that_are_not_allowed_are_not_asked(repositories: Repositories, ask: Ask) -> None:
+    calls = Calls(repositories.sandbox)
+    done = ask(repositories.team.url, status=2, PIPENV_CA_ALLOWED_OWNERS="999999999999")
     assert "belongs to an account that is not allowed" in done.stderr
-    assert len(repositories.sandbox.requests) == before
+    assert calls.to_aws() == 0
 
 
 @pytest.mark.wide
-def test_throttled_calls_are_repeated(repositories: Repositories, ask: Any) -> None:
+def test_throttled_calls_are_repeated_until_they_succeed(
+    repositories: Repositories, ask: Ask
+) -> None:
     repositories.sandbox.throttle(2)
     assert ("orb-common", "team") in rows(ask(repositories.team.url, "--json"))
 
@@ -320,38 +311,18 @@ def test_two_thousand_packages_are_listed_with_few_calls(
         state = sandbox._state
         held = state.repository(sandbox.endpoint.domain, sandbox.endpoint.repository)
         assert held is not None
+        package = held.packages["orb-0000"]
+        fetched = replace(package, restrictions=FETCHED)
         for number in range(1, 2000):
-            held.packages[f"orb-{number:04}"] = (
-                held.packages["orb-0000"] if number % 2 else _fetched(held.packages["orb-0000"])
-            )
+            held.packages[f"orb-{number:04}"] = package if number % 2 else fetched
         words = (PIPENV_CA, "packages", sandbox.endpoint.url, "--json")
-        done = run(*words, env=sandbox.environ(clean_env), cwd=project, timeout=120)
-        assert done.status == 0, done.output
-        assert done.stderr == ""
+        env = sandbox.environ(clean_env)
+        done = run(*words, env=env, cwd=project, timeout=120)
+        assert (done.status, done.stderr) == (0, "")
         found = json.loads(done.stdout)["packages"]
         assert len(found) == 2000
         assert sum(p["newest"] == "1.0" for p in found) == 1001
         assert sandbox.count("ListPackages") == 2
         assert sandbox.count("ListPackageVersions") == 1001
-        done = run(*words, "--published", env=sandbox.environ(clean_env), cwd=project, timeout=120)
+        done = run(*words, "--published", env=env, cwd=project, timeout=120)
         assert len(json.loads(done.stdout)["packages"]) == 1001
-
-
-def _fetched(package: Any) -> Any:
-    return replace(package, restrictions=FETCHED)
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("columns", [60, 32])
-def test_the_table_fits_the_terminal(
-    columns: int, repositories: Repositories, env: dict[str, str], project: Path
-) -> None:
-    env |= {"TERM": "xterm"}
-    words = (PIPENV_CA, "packages", repositories.team.url)
-    with Terminal(*words, env=env, cwd=project, columns=columns) as terminal:
-        assert terminal.finish() == 0, terminal.shown
-    lines = terminal.screen.rstrip("\n").split("\n")
-    assert lines[-1] == "6 packages, 4 published"
-    assert max(map(len, lines)) <= columns, lines
-    width = lines[0].index("Newest")
-    assert "old-privateold-publicorb-common" in "".join(line[:width].strip() for line in lines)

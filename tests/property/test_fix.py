@@ -7,8 +7,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.lint import HOST, OURS, PUBLIC, TOKEN
-from test_fix import check_rest, fixed
+from support.lint import HOST, OURS, PUBLIC, TOKEN, check_rest, fixed
 
 from codeartifact_pipenv.files.io import load_toml_bytes
 
@@ -50,9 +49,8 @@ def pipfiles(draw: st.DrawFn) -> str:
             f"url={draw(BLANK)}{quote}{url}{quote}{draw(COMMENT)}",
         ]
         lines += [f'name = "{name}"', draw(LINES)]
-    for table in draw(st.permutations(["packages", "dev-packages", "docs"]))[
-        : draw(st.integers(1, 3))
-    ]:
+    tables = draw(st.permutations(["packages", "dev-packages", "docs"]))
+    for table in tables[: draw(st.integers(1, 3))]:
         lines.append(f"{draw(BLANK)}[{table}]{draw(COMMENT)}")
         for name in draw(st.lists(NAMES, unique=True, max_size=4)):
             if draw(st.booleans()):

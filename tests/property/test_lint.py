@@ -39,28 +39,26 @@ from codeartifact_pipenv.project.url_correction import correct_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WORDS = st.sampled_from(
-    [
-        "source",
-        "packages",
-        "dev-packages",
-        "name",
-        "url",
-        "verify_ssl",
-        "index",
-        "version",
-        "a",
-        "acme-a",
-        "git",
-        "requires",
-        "_meta",
-        "hash",
-        "sha256",
-        "sources",
-        "default",
-        "hashes",
-    ]
+    from codeartifact_pipenv.findings import Finding
+
+NAMES = {
+    "pipfile": "Pipfile",
+    "lock": "Pipfile.lock",
+    "requirements": "requirements.txt",
+    "dotenv": ".env",
+}
+
+
+def of_pieces(text: str, most: int, joint: str = "") -> st.SearchStrategy[str]:
+    """Return texts made of the pieces that `|` separates here."""
+    return st.lists(st.sampled_from(text.split("|")), max_size=most).map(joint.join)
+
+
+_WORDS = (
+    "source packages dev-packages name url verify_ssl index version a acme-a git requires _meta "
+    "hash sha256 sources default hashes"
 )
+WORDS = st.sampled_from(_WORDS.split())
 TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(["ca", "public", "*", "==1", OURS[1], PUBLIC[1], f"https://{HOST}/pypi/a/"])
@@ -77,21 +75,22 @@ VALUES = st.recursive(
 DOCUMENTS = st.dictionaries(WORDS | TEXTS, VALUES, max_size=5)
 
 
-def review_bytes(pipfile: bytes, lock: bytes | None) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "Pipfile"
-        path.write_bytes(pipfile)
-        if lock is not None:
-            (Path(name) / "Pipfile.lock").write_bytes(lock)
-        for remark in reviewed(path, private_packages="acme-*").findings:
-            assert 1 <= remark.line <= max(pipfile.count(b"\n"), (lock or b"").count(b"\n")) + 1
+def review(**files: bytes) -> list[Finding]:
+    """Review a project with these files; check that each finding is on an existing line."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            (Path(folder) / NAMES[name]).write_bytes(data)
+        found = reviewed(Path(folder) / "Pipfile", private_packages="acme-*").findings
+    most = max(data.count(b"\n") for data in files.values()) + 1
+    assert all(1 <= finding.line <= most for finding in found)
+    return found
 
 
 @given(DOCUMENTS, VALUES)
 def test_lint_accepts_any_document_and_reports_existing_lines(
     pipfile: dict[str, Any], lock: Any
 ) -> None:
-    review_bytes(tomlkit.dumps(pipfile).encode(), json.dumps(lock).encode())
+    review(pipfile=tomlkit.dumps(pipfile).encode(), lock=json.dumps(lock).encode())
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
@@ -99,46 +98,19 @@ def test_lint_accepts_any_document_and_reports_existing_lines(
 @example(b"a = 1", b'{"default": {"a": ' + b'{"a": ' * 900 + b'"x"' + b"}" * 902)
 @example(b"a = 1979-05-27T07:32:00Z\n", b'{"_meta": ' * 900 + b"1" + b"}" * 900)
 def test_lint_accepts_any_bytes_as_pipfile_and_lock(pipfile: bytes, lock: bytes) -> None:
-    review_bytes(pipfile, lock)
+    review(pipfile=pipfile, lock=lock)
 
 
-PIECES = st.sampled_from(
-    [
-        "\n",
-        "#",
-        "[",
-        "]",
-        "[[",
-        "]]",
-        "{",
-        "}",
-        '"',
-        '"""',
-        "'",
-        "'''",
-        "=",
-        ",",
-        ".",
-        " ",
-        "\\",
-        "source",
-        "packages",
-        "a",
-        "1",
-        '"x"',
-        "[packages]\n",
-        "a = 1\n",
-        "\r\n",
-        "true",
-        "\\\n",
-    ]
+TOML = of_pieces(
+    '\n|#|[|]|[[|]]|{|}|"|"""|\'|\'\'\'|=|,|.| |\\|a|1|source|packages|"x"|true|[packages]\n|a = 1\n|\r\n|\\\n',
+    25,
 )
 
 
-@given(st.lists(PIECES, max_size=25).map("".join))
+@given(TOML)
 def test_lint_accepts_any_sequence_of_toml_tokens(text: str) -> None:
     toml_positions(text)
-    review_bytes(text.encode(), text.encode())
+    review(pipfile=text.encode(), lock=text.encode())
 
 
 def paths_of(value: object, keys: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -213,63 +185,27 @@ def test_lint_reports_every_pipfile_that_plette_rejects(
         load_toml_bytes(whole.encode())
         plette.Pipfile.load(io.StringIO(whole))
     except Exception:  # noqa: BLE001 - it raises what it likes
-        with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / "Pipfile"
-            path.write_bytes(whole.encode())
-            found = [remark.code for remark in reviewed(path).findings]
-        assert {"pipfile-invalid", "source-incomplete"} & set(found), whole
+        found = {finding.code for finding in review(pipfile=whole.encode())}
+        assert {"pipfile-invalid", "source-incomplete"} & found, whole
 
 
 def test_allowed_package_keys_are_those_of_plette() -> None:
     assert PACKAGE_KEYS == KNOWN_PACKAGE_KEYS
 
 
-VERSIONS = st.lists(
-    st.sampled_from(
-        [
-            "0",
-            "1",
-            "2",
-            "3",
-            ",",
-            ".",
-            "*",
-            "x",
-            "v",
-            "!",
-            "+",
-            "-",
-            "_",
-            "^",
-            "~",
-            "<",
-            ">",
-            "=",
-            ";",
-            "(",
-            ")",
-            "==",
-            ">=",
-            "<=",
-            "~=",
-            "!=",
-            "===",
-            "1.0",
-            "2.1",
-            ".*",
-            "rc1",
-            *[".post1", ".dev2", "+local", "1!", "latest", "a", "alpha"],
-            " ",
-        ]
-    ),
-    max_size=7,
-).map("".join)
+VERSIONS = of_pieces(
+    "0|1|2|3|,|.|*|x|v|!|+|-|_|^|~|<|>|=|;|(|)| |a|==|>=|<=|~=|!=|===|1.0|2.1|.*|rc1|.post1|.dev2|+local"
+    "|1!|latest|alpha",
+    7,
+)
+
+
+OPERATORS = ("==", ">=", "<=", "~=", "!=", ">", "<")
 
 
 def line_of(version: str) -> str:
     """Return the requirement line that pipenv builds from a version."""
-    operators = ("==", ">=", "<=", "~=", "!=", ">", "<")
-    line = f"a{version}" if version.startswith(operators) else f"a=={version}"
+    line = f"a{version}" if version.startswith(OPERATORS) else f"a=={version}"
     return "a" if version == "*" or line == "a==*" else line
 
 
@@ -283,7 +219,6 @@ def test_accepted_or_corrected_version_is_one_that_packaging_reads(text: str) ->
 
 @given(VERSIONS)
 def test_version_that_packaging_reads_is_accepted(text: str) -> None:
-    """Markers, a trailing comma and misspelt operators are not part of a version."""
     try:
         found = Requirement(line_of(text))
     except InvalidRequirement:
@@ -293,39 +228,15 @@ def test_version_that_packaging_reads_is_accepted(text: str) -> None:
         assert is_version(text), text
 
 
-MARKER_PARTS = st.lists(
-    st.sampled_from(
-        [
-            "os_name",
-            "sys_platform",
-            "python_version",
-            "extra",
-            "'nt'",
-            '"3.9"',
-            "linux",
-            "3.8",
-            "==",
-            "=",
-            ">=",
-            "in",
-            "not",
-            "and",
-            "or",
-            "(",
-            ")",
-            "os.name",
-            ";",
-            "&&",
-            "T",
-        ]
-    ),
-    max_size=9,
-).map(" ".join)
+MARKER_PARTS = of_pieces(
+    "os_name|sys_platform|python_version|extra|'nt'|\"3.9\"|linux|3.8|==|=|>=|in|not|and|or|(|)|os.name|;|&&|T",
+    9,
+    " ",
+)
 
 
 @given(MARKER_PARTS)
-def test_marker_is_accepted_exactly_if_packaging_reads_it(text: str) -> None:
-    """Packaging also reads every proposed correction."""
+def test_marker_is_accepted_or_corrected_exactly_if_packaging_reads_it(text: str) -> None:
     try:
         Marker(text)
     except InvalidMarker:
@@ -343,99 +254,36 @@ def test_accepted_name_is_one_that_packaging_reads(text: str) -> None:
         Requirement(text)
 
 
-LINES = st.lists(
-    st.sampled_from(
-        [
-            "-i ",
-            "--extra-index-url=",
-            "-r x.txt",
-            "-c ",
-            "https://",
-            "aws:",
-            "@",
-            HOST,
-            "/pypi/a/simple/",
-            "<token>",
-            "${A}",
-            "$B",
-            "\n",
-            " ",
-            "six==1",
-            "\\\n",
-            "#",
-            "A=",
-            "'",
-            "export ",
-            f" {GITHUB_TOKEN}",
-            "CODEARTIFACT_AUTH_TOKEN=",
-            "AWS_PROFILE=x",
-            "é",
-            "://",
-            "[::1",
-            ":99999",
-            "\r\n",
-        ]
-    ),
-    max_size=14,
-).map("".join)
+LINES = of_pieces(
+    f"-i |--extra-index-url=|-r x.txt|-c |https://|aws:|@|{HOST}|/pypi/a/simple/|<token>|${{A}}|$B|\n| "
+    f"|six==1|\\\n|#|A=|'|export | {GITHUB_TOKEN}|CODEARTIFACT_AUTH_TOKEN=|AWS_PROFILE=x|é|://|[::1|:99999"
+    "|\r\n",
+    14,
+)
 
 
 @given(LINES, LINES)
-def test_lint_accepts_any_requirements_file_and_dotenv(requirements: str, dotenv: str) -> None:
-    """Each finding is on an existing line, and its text shows no token once masked."""
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "Pipfile"
-        path.write_text(table(*OURS), encoding="utf-8")
-        texts = {"requirements.txt": requirements, ".env": dotenv}
-        for file, text in texts.items():
-            (Path(name) / file).write_bytes(text.encode())
-        for finding in reviewed(path).findings:
-            text = texts[Path(finding.path).name]
-            assert 1 <= finding.line <= text.count("\n") + 1
-            assert GITHUB_TOKEN not in mask(finding.sentence + finding.hint)
+def test_lint_accepts_any_requirements_file_and_dotenv_and_shows_no_token(
+    requirements: str, dotenv: str
+) -> None:
+    files = {"requirements": requirements.encode(), "dotenv": dotenv.encode()}
+    for finding in review(pipfile=table(*OURS).encode(), **files):
+        assert GITHUB_TOKEN not in mask(finding.sentence + finding.hint)
 
 
-URL_PIECES = st.lists(
-    st.sampled_from(
-        [
-            "https://",
-            "http://",
-            "https:/",
-            "aws",
-            ":",
-            "@",
-            "<token>",
-            "$(cat x)",
-            "${A_TOKEN}",
-            "****",
-            HOST,
-            HOST[:-4],
-            "/pypi/",
-            "/npm/",
-            "team",
-            "/simple",
-            "/",
-            "?a=b",
-            " ",
-            "\\",
-            "[",
-            ":8443",
-            "eu-west-1.console.aws.amazon.com/codesuite/codeartifact/d/123456789012/dom/r/team",
-            "vpce-1.d.codeartifact.eu-west-1.vpce.amazonaws.com",
-            "d/dom-123456789012",
-            "%",
-            "é",
-        ]
-    ),
-    max_size=9,
-).map("".join)
+URLS = of_pieces(
+    "https://|http://|https:/|aws|:|@|<token>|$(cat x)|${A_TOKEN}|****|/pypi/|/npm/|team|/simple|/|?a=b| |\\|["
+    f"|:8443|%|é|{HOST}|{HOST[:-4]}|vpce-1.d.codeartifact.eu-west-1.vpce.amazonaws.com|d/dom-123456789012"
+    "|eu-west-1.console.aws.amazon.com/codesuite/codeartifact/d/123456789012/dom/r/team",
+    9,
+)
 
 
-@given(URL_PIECES)
+@given(URLS)
 def test_complete_correction_of_a_url_is_a_repository_and_stable(url: str) -> None:
     form = correct_url(url)
     if form is not None and form.is_whole:
         assert parse_url(form.url) is not None
     right = repair_url(url, {}, {})
     assert repair_url(right, {}, {}) == right
-    review_bytes(table("ca", json.dumps(url)[1:-1]).encode(), None)
+    review(pipfile=table("ca", json.dumps(url)[1:-1]).encode())

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.corpus import PIPFILES, lock_of
+from support.programs import PIPENV_CA, Result, run
 from support.projects import pipfile_hash
+from support.runs import Terminal
 
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.review import ProjectReview
+from codeartifact_pipenv.checks.views.fixes import FixOptions, FixResult, fix
 from codeartifact_pipenv.project.edit import sources_of
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 OTHER_HOST = HOST.replace("my-dom", "far-dom")
@@ -93,3 +97,57 @@ def reviewed(path: Path, **settings: str) -> ProjectReview:
 
 def codes(path: Path, **settings: str) -> list[str]:
     return [finding.code or "" for finding in reviewed(path, **settings).findings]
+
+
+def found_in(path: Path, **settings: str) -> list[tuple[str, int, str]]:
+    """Return file, line and code of each finding."""
+    findings = reviewed(path, **settings).findings
+    return [(Path(finding.path).name, finding.line, finding.code or "") for finding in findings]
+
+
+def fixed(path: Path, private: str = "", options: FixOptions | None = None) -> FixResult:
+    """Return what fix would do to a project, without writing."""
+    found = reviewed(path, private_packages=private)
+    return fix(found, options or FixOptions(transitive=True))
+
+
+def check_rest(before: str, done: FixResult) -> None:
+    """Check that at most one line per change differs, and that comments survive."""
+    # Fix may end the last line with a newline.
+    old, new = ([x.rstrip("\r") for x in text.split("\n")] for text in (before, done.text))
+    gone = [line for line in old if line not in new]
+    assert len(gone) <= len(done.changes), gone
+    for line in gone:
+        comment = re.search(r"\s#[^\"']*$", line)
+        assert comment is None or any(kept.endswith(comment[0]) for kept in new), line
+    if not done.changes:
+        assert done.text == before
+
+
+class Shell:
+    """Runs `pipenv-ca lint` and `pipenv-ca fix` in a folder."""
+
+    def __init__(self, env: Mapping[str, str], folder: Path) -> None:
+        self.env = dict(env)
+        self.folder = folder
+
+    def lint(self, *words: str, **variables: str) -> Result:
+        return run(PIPENV_CA, "lint", *words, env=self.env | variables, cwd=self.folder)
+
+    def fix(self, *words: str) -> Result:
+        return run(PIPENV_CA, "fix", *words, env=self.env, cwd=self.folder)
+
+    def see(self, verb: str = "lint", columns: int = 80, env: dict[str, str] | None = None) -> str:
+        """Return the output of a verb that fails on a terminal."""
+        env = self.env | {"TERM": "xterm", "NO_COLOR": "1"} | (env or {})
+        with Terminal(PIPENV_CA, verb, env=env, cwd=self.folder, columns=columns) as terminal:
+            assert terminal.finish() == 1
+        return terminal.shown.replace("\r\n", "\n")
+
+    def write(self, text: str) -> Path:
+        return write_project(self.folder, text)
+
+    def project(self, name: str, text: str) -> Path:
+        """Write a Pipfile in a folder below; return its path."""
+        (self.folder / name).mkdir()
+        return write_project(self.folder / name, text)

@@ -49,32 +49,23 @@ print(json.dumps(results))
 """
 
 
-def test_corpus_has_at_least_sixty_different_pipfiles() -> None:
-    """Each lock belongs to a Pipfile, and there are no other files."""
-    assert len(PIPFILES) >= 60
-    assert len({path.read_bytes() for path in PIPFILES.values()}) == len(PIPFILES)
+def test_corpus_has_the_pipfiles_that_the_tests_name() -> None:
     assert PIPFILES.keys() >= BROKEN | REFUSED
     beside = {path.name.removesuffix(".Pipfile.lock") for path in CORPUS.glob("*.lock")}
     assert beside <= PIPFILES.keys()
-    assert len(beside) >= 5
-    assert {path for path in CORPUS.iterdir() if path.suffix not in {".Pipfile", ".lock"}} == set()
+    assert len({path.read_bytes() for path in PIPFILES.values()}) == len(PIPFILES) >= 60
 
 
 def test_corpus_files_have_the_newlines_and_blanks_in_their_names() -> None:
     """Git or an editor could change them."""
-    crlf = [name for name in PIPFILES if name.startswith("crlf")]
-    assert len(crlf) >= 3
-    for name in crlf:
+    for name in ("crlf", "crlf_comments", "crlf_no_final_newline"):
         assert "\r\n" in read(name)
         assert "\n" not in read(name).replace("\r\n", "")
     mixed = read("mixed_newlines")
     assert mixed.count("\r\n") not in {0, mixed.count("\n")}
     assert not read("no_final_newline").endswith("\n")
-    assert read("empty") == ""
     assert "  \n" in read("blanks_at_line_ends")
     assert "\t" in read("tabs")
-    for name in ("long_sorted", "long_grouped_comments"):
-        assert len(list(entries_of(load_toml_bytes(PIPFILES[name].read_bytes())))) > 200
 
 
 @pytest.mark.wide
@@ -126,28 +117,6 @@ def test_unchanged_copy_leaves_the_pipfile_byte_for_byte(name: str) -> None:
     for named in (set[str](), every):
         found = changes(staged, staged, named=named, index_of=lambda _n, _v: None)
         assert with_changes(text, found) == (text, [])
-
-
-@pytest.mark.parametrize("name", READABLE)
-def test_added_package_leaves_the_other_lines_unchanged(name: str) -> None:
-    text = read(name)
-    document = load_toml_bytes(text.encode())
-    after = '[packages]\nnew-one = "*"\n'
-    new = changes("", after, named={"new-one"}, index_of=lambda _n, _v: None)
-    added, refused = with_changes(text, new)
-    assert refused == []
-    found = load_toml_bytes(added.encode())
-    packages = document.setdefault("packages", {})
-    assert isinstance(packages, dict)
-    packages["new-one"] = "*"
-    assert found == document
-    left = added.splitlines()
-    if name != "packages_as_inline_table":  # one line has it all
-        for line in text.splitlines():
-            left.remove(line)
-        assert [line for line in left if line.strip() not in {"", "[packages]"}] == [
-            'new-one = "*"'
-        ]
 
 
 @pytest.mark.parametrize("name", [name for name in PIPFILES if lock_of(name)])

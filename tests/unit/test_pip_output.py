@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-import time
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,33 +15,28 @@ from codeartifact_pipenv.wrapper.pip_output import PipOutput
 from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from typing_extensions import Self
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors as on POSIX")
 
 
-class Stderr:
-    """Another stderr for this process, and stdout where it is wanted, for a block."""
-
-    def __init__(self, stderr: int | None, stdout: int | None = None) -> None:
-        self._wanted = {2: stderr, 1: stdout}
-        self._kept: dict[int, int] = {}
-
-    def __enter__(self) -> Self:
-        for number, descriptor in self._wanted.items():
-            self._kept[number] = os.dup(number)
-            if descriptor is not None:
-                os.dup2(descriptor, number)
-            elif number == 2:
-                os.close(2)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, kept in self._kept.items():
-            os.dup2(kept, number)
-            os.close(kept)
+@contextmanager
+def standard_streams(stderr: int | None, stdout: int | None = None) -> Iterator[None]:
+    """Replace this process's stderr, or close it, and replace its stdout if one is given."""
+    kept = {number: os.dup(number) for number in (1, 2)}
+    if stdout is not None:
+        os.dup2(stdout, 1)
+    if stderr is None:
+        os.close(2)
+    else:
+        os.dup2(stderr, 2)
+    try:
+        yield
+    finally:
+        for number, descriptor in kept.items():
+            os.dup2(descriptor, number)
+            os.close(descriptor)
 
 
 def say(code: str, output: PipOutput) -> None:
@@ -57,10 +52,9 @@ def folder(tmp_path: Path) -> PrivateFolder:
 def test_output_arrives_unchanged_and_its_end_is_kept(
     folder: PrivateFolder, tmp_path: Path
 ) -> None:
-    code = (
-        "import sys; b = sys.stderr.buffer; b.write(bytes(range(256)) * 4000); b.write(b'the end')"
-    )
-    with (tmp_path / "said").open("wb") as said, Stderr(said.fileno()):
+    every = "bytes(range(256)) * 4000"
+    code = f"import sys; b = sys.stderr.buffer; b.write({every}); b.write(b'the end')"
+    with (tmp_path / "said").open("wb") as said, standard_streams(said.fileno()):
         output = PipOutput({}, folder)
         assert output.variables == {}
         say(code, output)
@@ -79,7 +73,7 @@ def test_child_gets_the_error_of_a_closed_reader(folder: PrivateFolder) -> None:
         "except BrokenPipeError: sys.exit(0)\n"
         "sys.exit('it was not told')"
     )
-    with Stderr(writing):
+    with standard_streams(writing):
         say(code, PipOutput({}, folder))
     os.close(writing)
 
@@ -87,46 +81,49 @@ def test_child_gets_the_error_of_a_closed_reader(folder: PrivateFolder) -> None:
 def test_background_process_that_holds_stderr_is_not_waited_for(
     folder: PrivateFolder, tmp_path: Path
 ) -> None:
-    code = "import subprocess; subprocess.Popen(['sleep', '30'])"
-    with (tmp_path / "said").open("wb") as said, Stderr(said.fileno()):
+    code = (
+        "import subprocess; p = subprocess.Popen(['sleep', '300']); "
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid))"
+    )
+    with (tmp_path / "said").open("wb") as said, standard_streams(said.fileno()):
         output = PipOutput({}, folder)
         with output.stderr() as stderr:
             words = [sys.executable, "-c", code]
             subprocess.run(words, check=True, stderr=stderr, timeout=20)
-            begin = time.monotonic()
-    assert time.monotonic() - begin < 10
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # it still runs
     assert output.text() == ""
 
 
-def other_ways(stack: ExitStack, tmp_path: Path) -> list[tuple[int | None, int | None]]:
-    """Return ends for stderr and stdout with which stderr must be the child's: as a log is read."""
+@pytest.fixture
+def terminal() -> Iterator[int]:
     master, slave = os.openpty()
-    stack.callback(os.close, master)
-    stack.callback(os.close, slave)
-    both = stack.enter_context((tmp_path / "both").open("wb")).fileno()
-    return [(slave, None), (both, both), (None, None)]
+    yield slave
+    os.close(master)
+    os.close(slave)
 
 
+@pytest.mark.parametrize("way", ["terminal", "shared with stdout", "closed"])
 def test_terminal_shared_and_closed_stderr_are_inherited(
-    folder: PrivateFolder, tmp_path: Path
+    way: str, terminal: int, folder: PrivateFolder, tmp_path: Path
 ) -> None:
-    with ExitStack() as stack:
-        for stderr, stdout in other_ways(stack, tmp_path):
-            with Stderr(stderr, stdout):
-                output = PipOutput({}, folder)
-                with output.stderr() as given:
-                    pass
-            assert given is None
-            assert output.variables == {"PIP_LOG": str(tmp_path / "pip.log")}
-            assert output.text() == ""
-            (tmp_path / "pip.log").write_text("said")
-            assert output.text() == "said"
-            (tmp_path / "pip.log").unlink()
+    """Pip's log is read instead."""
+    with (tmp_path / "both").open("wb") as file:
+        both = file.fileno()
+        ways = {"terminal": (terminal, None), "shared with stdout": (both, both)}
+        with standard_streams(*ways.get(way, (None, None))):
+            output = PipOutput({}, folder)
+            with output.stderr() as given:
+                pass
+    assert given is None
+    assert output.variables == {"PIP_LOG": str(tmp_path / "pip.log")}
+    assert output.text() == ""
+    (tmp_path / "pip.log").write_text("said")
+    assert output.text() == "said"
 
 
 @pytest.mark.parametrize("place", ["variable", "file"])
 def test_log_of_the_user_is_read_from_its_present_end(
-    place: str, folder: PrivateFolder, tmp_path: Path
+    place: str, terminal: int, folder: PrivateFolder, tmp_path: Path
 ) -> None:
     log = tmp_path / "user.log"
     log.write_text("before\n")
@@ -134,10 +131,8 @@ def test_log_of_the_user_is_read_from_its_present_end(
     config.write_text(f"[global]\nlog = {log}\n" if place == "file" else "")
     environ = {"PIP_CONFIG_FILE": str(config)}
     environ |= {"PIP_LOG": str(log)} if place == "variable" else {}
-    with ExitStack() as stack:
-        stderr, stdout = other_ways(stack, tmp_path)[0]
-        with Stderr(stderr, stdout):
-            output = PipOutput(environ, folder)
+    with standard_streams(terminal):
+        output = PipOutput(environ, folder)
     assert output.variables == {}
     assert output.text() == ""
     with log.open("a") as file:
