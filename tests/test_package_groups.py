@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
-from support.sandbox import Http, client, enter, get_token, upload
+from support.sandbox import Http, RepositoryClient, client_of, get_token, refused
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -15,12 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
-
 pytestmark = pytest.mark.wide
 
 DOMAIN = {"domain": "demo"}
-PREFIX, EXACT, PYTHON = "/pypi//acme-~", "/pypi//acme-core$", "/pypi/*"
+PREFIX, EXACT, PYTHON, ROOT = "/pypi//acme-~", "/pypi//acme-core$", "/pypi/*", "/*"
 
 
 @pytest.fixture
@@ -34,27 +31,32 @@ def sandbox(tmp_path: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def team(sandbox: Sandbox) -> RepositoryEndpoint:
-    return sandbox.add_repository("team", upstreams=["store"])
+def store(sandbox: Sandbox, http: Http) -> RepositoryClient:
+    return RepositoryClient(http, sandbox.endpoint, get_token(sandbox))
 
 
 @pytest.fixture
-def api(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    enter(sandbox, monkeypatch)
-    service = client()
+def team(sandbox: Sandbox, store: RepositoryClient) -> RepositoryClient:
+    endpoint = sandbox.add_repository("team", upstreams=["store"])
+    return RepositoryClient(store.http, endpoint, store.token)
+
+
+@pytest.fixture
+def api(sandbox: Sandbox) -> Iterator[Any]:
+    service = client_of(sandbox, "codeartifact", sandbox.user)
     yield service
     service.close()
 
 
 def make(api: Any, pattern: str, **modes: str) -> None:
     api.create_package_group(**DOMAIN, packageGroup=pattern)
-    restrict(api, pattern, **modes)
-
-
-def restrict(api: Any, pattern: str, **modes: str) -> Any:
-    return api.update_package_group_origin_configuration(
+    api.update_package_group_origin_configuration(
         **DOMAIN, packageGroup=pattern, restrictions=modes
-    )["packageGroup"]
+    )
+
+
+def describe(api: Any, pattern: str) -> Any:
+    return api.describe_package_group(**DOMAIN, packageGroup=pattern)["packageGroup"]
 
 
 def group_of(api: Any, name: str) -> str:
@@ -62,20 +64,14 @@ def group_of(api: Any, name: str) -> str:
     return str(found["packageGroup"]["pattern"])
 
 
-def served(sandbox: Sandbox, http: Http, endpoint: RepositoryEndpoint, *names: str) -> list[str]:
-    token = get_token(sandbox)
-    return [name for name in names if http(f"{endpoint.simple_url}{name}/", token).status == 200]
-
-
-def error_of(api: Any, operation: str, **parameters: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        getattr(api, operation)(**DOMAIN, **parameters)
-    return str(caught.value.response["Error"]["Code"])
+def served(repository: RepositoryClient) -> list[str]:
+    names = ("acme-core", "acme-x", "six")
+    return [name for name in names if repository.status(f"{name}/") == 200]
 
 
 def test_a_name_belongs_to_the_most_specific_group(api: Any) -> None:
     names = ("acme-core", "acme-x", "acmex", "six")
-    assert {group_of(api, name) for name in names} == {"/*"}
+    assert {group_of(api, name) for name in names} == {ROOT}
     for pattern in (PYTHON, PREFIX, EXACT):
         make(api, pattern)
     assert [group_of(api, name) for name in names] == [EXACT, PREFIX, PYTHON, PYTHON]
@@ -83,94 +79,85 @@ def test_a_name_belongs_to_the_most_specific_group(api: Any) -> None:
 
 def test_groups_are_described_listed_and_deleted(api: Any) -> None:
     made = api.create_package_group(**DOMAIN, packageGroup=PREFIX, description="ours")
-    assert made["packageGroup"]["parent"]["pattern"] == "/*"
+    assert made["packageGroup"]["parent"]["pattern"] == ROOT
     make(api, EXACT)
     changed = api.update_package_group(**DOMAIN, packageGroup=PREFIX, contactInfo="me")
     assert changed["packageGroup"]["description"] == "ours"
     assert changed["packageGroup"]["contactInfo"] == "me"
     listed = api.list_package_groups(**DOMAIN, prefix="/pypi")["packageGroups"]
     assert [group["pattern"] for group in listed] == [EXACT, PREFIX]
-    below = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
-    assert below["parent"]["pattern"] == PREFIX
+    assert describe(api, EXACT)["parent"]["pattern"] == PREFIX
     api.delete_package_group(**DOMAIN, packageGroup=PREFIX)
-    left = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
-    assert left["parent"]["pattern"] == "/*"
+    assert describe(api, EXACT)["parent"]["pattern"] == ROOT
 
 
 def test_a_mode_is_inherited_from_the_next_group_that_sets_one(api: Any) -> None:
     make(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
     make(api, EXACT)
-    found = api.describe_package_group(**DOMAIN, packageGroup=EXACT)["packageGroup"]
-    external = found["originConfiguration"]["restrictions"]["EXTERNAL_UPSTREAM"]
+    modes = describe(api, EXACT)["originConfiguration"]["restrictions"]
+    external, publish = modes["EXTERNAL_UPSTREAM"], modes["PUBLISH"]
     assert (external["mode"], external["effectiveMode"]) == ("INHERIT", "BLOCK")
     assert external["inheritedFrom"]["pattern"] == PREFIX
-    publish = found["originConfiguration"]["restrictions"]["PUBLISH"]
-    assert (publish["effectiveMode"], publish["inheritedFrom"]["pattern"]) == ("ALLOW", "/*")
+    assert (publish["effectiveMode"], publish["inheritedFrom"]["pattern"]) == ("ALLOW", ROOT)
+
+
+RESTRICT = "update_package_group_origin_configuration"
 
 
 @pytest.mark.parametrize(
-    ("operation", "parameters", "code"),
+    ("operation", "pattern", "given", "code"),
     [
-        ("create_package_group", {"packageGroup": "/pypi//acme-*"}, "ValidationException"),
-        ("create_package_group", {"packageGroup": "acme"}, "ValidationException"),
-        ("create_package_group", {"packageGroup": "/*"}, "ConflictException"),
-        ("delete_package_group", {"packageGroup": "/*"}, "ValidationException"),
-        ("describe_package_group", {"packageGroup": PREFIX}, "ResourceNotFoundException"),
-        (
-            "update_package_group_origin_configuration",
-            {"packageGroup": "/*", "restrictions": {"PUBLISH": "SOMETIMES"}},
-            "ValidationException",
-        ),
-        (
-            "update_package_group_origin_configuration",
-            {"packageGroup": "/*", "restrictions": {"PUBLISH": "INHERIT"}},
-            "ValidationException",
-        ),
+        ("create_package_group", "/pypi//acme-*", {}, "ValidationException"),
+        ("create_package_group", "acme", {}, "ValidationException"),
+        ("create_package_group", ROOT, {}, "ConflictException"),
+        ("delete_package_group", ROOT, {}, "ValidationException"),
+        ("describe_package_group", PREFIX, {}, "ResourceNotFoundException"),
+        (RESTRICT, ROOT, {"restrictions": {"PUBLISH": "SOMETIMES"}}, "ValidationException"),
+        (RESTRICT, ROOT, {"restrictions": {"PUBLISH": "INHERIT"}}, "ValidationException"),
     ],
 )
 def test_invalid_patterns_and_modes_are_refused(
-    api: Any, operation: str, parameters: dict[str, Any], code: str
+    api: Any, operation: str, pattern: str, given: dict[str, Any], code: str
 ) -> None:
-    assert error_of(api, operation, **parameters) == code
+    assert refused(getattr(api, operation), **DOMAIN, packageGroup=pattern, **given)[0] == code
 
 
-def test_a_blocked_prefix_is_not_fetched(
-    api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint
+def test_names_of_a_blocked_prefix_are_not_fetched(
+    api: Any, store: RepositoryClient, team: RepositoryClient
 ) -> None:
     make(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
     make(api, EXACT, EXTERNAL_UPSTREAM="ALLOW")
-    names = ("acme-core", "acme-x", "six")
-    for endpoint in (sandbox.endpoint, team):
-        assert served(sandbox, http, endpoint, *names) == ["acme-core", "six"]
+    assert served(store) == served(team) == ["acme-core", "six"]
 
 
 def test_blocked_internal_upstreams_are_not_searched(
-    api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint
+    api: Any, store: RepositoryClient, team: RepositoryClient
 ) -> None:
     make(api, PREFIX, INTERNAL_UPSTREAM="BLOCK")
-    assert served(sandbox, http, sandbox.endpoint, "acme-x") == ["acme-x"]
-    assert served(sandbox, http, team, "acme-x", "six") == ["six"]
+    assert served(store) == ["acme-core", "acme-x", "six"]
+    assert served(team) == ["six"]
 
 
 def test_only_allowed_repositories_accept_uploads(
-    *, api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint, tmp_path: Path
+    api: Any, store: RepositoryClient, team: RepositoryClient, tmp_path: Path
 ) -> None:
-    make(api, "/pypi//acme-new$", PUBLISH="ALLOW_SPECIFIC_REPOSITORIES")
+    group = {"packageGroup": "/pypi//acme-new$"}
+    make(api, group["packageGroup"], PUBLISH="ALLOW_SPECIFIC_REPOSITORIES")
     row = {"repositoryName": "team", "originRestrictionType": "PUBLISH"}
     changed = api.update_package_group_origin_configuration(
-        **DOMAIN, packageGroup="/pypi//acme-new$", addAllowedRepositories=[row]
+        **DOMAIN, **group, addAllowedRepositories=[row]
     )
     assert changed["allowedRepositoryUpdates"] == {"PUBLISH": {"ADDED": ["team"]}}
-    wheel, token = make_wheel(tmp_path, "acme-new", "1.0"), get_token(sandbox)
-    assert upload(http, sandbox.endpoint, token, wheel) == 409
-    assert upload(http, team, token, wheel) == 200
-    listed = api.list_associated_packages(**DOMAIN, packageGroup="/pypi//acme-new$")
+    wheel = make_wheel(tmp_path, "acme-new", "1.0")
+    assert [each.upload(wheel).status for each in (store, team)] == [409, 200]
+    listed = api.list_associated_packages(**DOMAIN, **group)
     assert [package["package"] for package in listed["packages"]] == ["acme-new"]
 
 
-def test_a_packages_own_controls_block_despite_its_group(
-    api: Any, sandbox: Sandbox, http: Http, team: RepositoryEndpoint
+def test_the_controls_of_a_package_block_despite_its_group(
+    api: Any, sandbox: Sandbox, team: RepositoryClient
 ) -> None:
-    sandbox.set_origin("acme-x", upstream="BLOCK", endpoint=team)
+    endpoint = sandbox.endpoint._replace(repository="team")
+    sandbox.set_origin("acme-x", upstream="BLOCK", endpoint=endpoint)
     make(api, PREFIX, EXTERNAL_UPSTREAM="ALLOW", INTERNAL_UPSTREAM="ALLOW")
-    assert served(sandbox, http, team, "acme-x", "acme-core") == ["acme-core"]
+    assert served(team) == ["acme-core", "six"]
