@@ -555,6 +555,7 @@ def test_run_starts_with_the_faults_that_options_name(
         (["run"], 2, "needs a command"),
         ([], 2, "required: VERB"),
         (["run", "--owner", "x", "--", "true"], 2, "cannot be a CodeArtifact repository"),
+        (["run", "--public", "/no/folder", "--", "true"], 2, "/no/folder is not a folder."),
         (["run", "--fault", "flood", "--", "true"], 2, "Unknown fault 'flood'."),
         (["run", "--fault", "delay long", "--", "true"], 2, "Invalid fault: "),
         (["run", "--fault", "status 200", "--", "true"], 2, "Fault status 200 on packages"),

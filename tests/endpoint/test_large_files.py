@@ -17,9 +17,8 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-# What runs inside the sandbox: it sends a large wheel up and takes it down again, both in
-# pieces, and writes the peak of its parent's memory, in MiB, before and after.
+# Runs inside the sandbox: uploads a large wheel and downloads it again, both in pieces, and
+# writes the peak of the sandbox's memory, in MiB, before and after.
 _LARGE = """
 import hashlib, json, os, sys
 import botocore.session, requests
@@ -57,7 +56,7 @@ with open(result, "w") as out:
 @pytest.mark.wide
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_a_large_file_takes_little_memory(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """A wheel of 100 MB goes up and down while the sandbox stays under 100 MB."""
+    """A wheel of 100 MB is uploaded and downloaded while the sandbox stays below 100 MB."""
     wheel, result = make_wheel(tmp_path, "large", "1.0"), tmp_path / "result"
     with zipfile.ZipFile(wheel, "a", zipfile.ZIP_STORED) as archive:
         archive.writestr("large/data", os.urandom(100 * 1024 * 1024))
@@ -71,5 +70,4 @@ def test_a_large_file_takes_little_memory(clean_env: dict[str, str], tmp_path: P
     assert done.status == 0, done.output
     up, down, got, before, peak = json.loads(result.read_text())
     assert (up, down, got) == (200, 200, digest)
-    # 50 MiB when this was written, and as much before.
     assert before <= peak < 100

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
     from codeartifact_pipenv.sandbox.signature import Principal
 
+    # Starts a sandbox with the given options.
+    Start = Callable[..., tuple[Sandbox, "RepositoryClient"]]
+
 GITHUB = "token.actions.githubusercontent.com"
 # The token of a job's OIDC provider; the sandbox accepts any.
 IDENTITY = "an identity of the job's"
