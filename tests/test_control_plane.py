@@ -20,9 +20,7 @@ from support.sandbox import (
     refused,
 )
 
-from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.sandbox.errors import SandboxError
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -93,21 +91,20 @@ def column(rows: Any, name: str) -> list[Any]:
 # --- domains and repositories ------------------------------------------------------------
 
 
-def test_a_new_domain_can_be_described_and_not_created_again(api: Any) -> None:
+def test_a_domain_is_created_once_listed_and_deleted_when_it_is_empty(
+    api: Any, sandbox: Sandbox
+) -> None:
     made = api.create_domain(domain="fresh")["domain"]
-    assert (made["name"], made["owner"], made["status"]) == ("fresh", OWNER, "Active")
-    assert made["arn"] == f"{ARN}:domain/fresh"
-    assert abs(datetime.now(timezone.utc) - made["createdTime"]) < timedelta(seconds=60)
+    assert (made["owner"], made["status"], made["arn"]) == (OWNER, "Active", f"{ARN}:domain/fresh")
+    code, again = refused(api.create_domain, domain="fresh")
+    assert (code, again["resourceId"], again["resourceType"]) == (CONFLICT, "fresh", "domain")
+    sandbox.add_repository("theirs", domain="theirs", owner="0" * 12)
+    sandbox.add_repository("far", domain="far", region="eu-west-1")
+    pages = api.get_paginator("list_domains").paginate(PaginationConfig={"PageSize": 1})
+    assert [column(page["domains"], "name") for page in pages] == [["demo"], ["fresh"]]
     api.create_repository(domain="fresh", repository="first")
     described = api.describe_domain(domain="fresh", domainOwner=OWNER)["domain"]
     assert described == made | {"repositoryCount": 1}
-    code, again = refused(api.create_domain, domain="fresh")
-    assert (code, again["resourceId"], again["resourceType"]) == (CONFLICT, "fresh", "domain")
-
-
-def test_only_an_empty_domain_can_be_deleted(api: Any) -> None:
-    api.create_domain(domain="fresh")
-    api.create_repository(domain="fresh", repository="first")
     assert refused(api.delete_domain, domain="fresh")[0] == CONFLICT
     api.delete_repository(domain="fresh", repository="first")
     assert api.delete_domain(domain="fresh")["domain"]["status"] == "Deleted"
@@ -115,43 +112,18 @@ def test_only_an_empty_domain_can_be_deleted(api: Any) -> None:
     assert refused(api.describe_domain, domain="fresh")[1]["resourceType"] == "domain"
 
 
-def test_domains_of_the_account_and_region_are_listed_in_pages(api: Any, sandbox: Sandbox) -> None:
-    for name in ("beta", "alpha"):
-        api.create_domain(domain=name)
-    sandbox.add_repository("theirs", domain="theirs", owner="0" * 12)
-    sandbox.add_repository("far", domain="far", region="eu-west-1")
-    pages = api.get_paginator("list_domains").paginate(PaginationConfig={"PageSize": 2})
-    assert [column(page["domains"], "name") for page in pages] == [["alpha", "beta"], ["demo"]]
-
-
-def test_a_new_repository_has_what_it_was_created_with(api: Any) -> None:
+def test_a_repository_is_created_once_and_an_update_replaces_what_it_names(api: Any) -> None:
     given = {"description": "für alle", **upstreams("team", "store")}
-    tags = [{"key": "a", "value": "b"}]
-    made = api.create_repository(**NEW, **given, tags=tags)["repository"]
-    assert made.pop("createdTime")
-    assert made == {
-        "name": "new",
-        "administratorAccount": OWNER,
-        "domainName": "demo",
-        "domainOwner": OWNER,
-        "arn": f"{ARN}:repository/demo/new",
-        "externalConnections": [],
-        **given,
-    }
-    assert api.describe_repository(**NEW)["repository"]["upstreams"] == made["upstreams"]
+    made = api.create_repository(**NEW, **given)["repository"]
+    assert made.items() >= given.items()
+    assert (made["arn"], made["externalConnections"]) == (f"{ARN}:repository/demo/new", [])
     code, again = refused(api.create_repository, **NEW)
     assert (code, again["resourceId"], again["resourceType"]) == (CONFLICT, "new", "repository")
-
-
-def test_an_update_replaces_only_what_it_names(api: Any) -> None:
-    described = api.update_repository(**HERE, description="ours")["repository"]
-    assert described["upstreams"] == upstreams("store")["upstreams"]
-    api.create_repository(**NEW)
-    api.update_repository(**HERE, **upstreams("new"))
-    described = api.describe_repository(**HERE)["repository"]
-    assert described["upstreams"] == upstreams("new")["upstreams"]
-    assert described["description"] == "ours"
-    assert api.update_repository(**HERE, upstreams=[])["repository"]["upstreams"] == []
+    api.update_repository(**NEW, description="ours")
+    api.update_repository(**NEW, **upstreams("store"))
+    described = api.describe_repository(**NEW)["repository"]
+    assert described.items() >= {"description": "ours", **upstreams("store")}.items()
+    assert api.update_repository(**NEW, upstreams=[])["repository"]["upstreams"] == []
 
 
 def test_public_packages_are_there_while_the_repository_is_connected(
@@ -181,11 +153,8 @@ def test_repositories_are_listed_by_prefix_and_in_pages(api: Any, sandbox: Sandb
     )
     names = [column(page["repositories"], "name") for page in pages]
     assert names == [["team", "team-a"], ["team-b"]]
-    everywhere = api.list_repositories()["repositories"]
-    assert column(everywhere, "domainName") == ["other", *["demo"] * 4]
-    assert column(everywhere, "name") == ["elsewhere", "store", "team", "team-a", "team-b"]
-    nobody = api.list_repositories_in_domain(**DEMO, administratorAccount="0" * 12)
-    assert nobody["repositories"] == []
+    everywhere = column(api.list_repositories()["repositories"], "name")
+    assert everywhere == ["elsewhere", "store", "team", "team-a", "team-b"]
 
 
 def test_a_removed_repository_is_gone_for_clients_and_the_api(
@@ -306,20 +275,6 @@ def test_a_policy_is_kept_by_revision(api: Any, kind: str, where: dict[str, str]
     assert (code, missing["resourceType"]) == (MISSING, kind)
 
 
-def test_a_domain_of_another_account_needs_its_own_token(
-    sandbox: Sandbox, http: Http, tmp_path: Path
-) -> None:
-    theirs = client_of(sandbox, "codeartifact", sandbox.administrator("111122223333"))
-    assert theirs.create_domain(domain="theirs")["domain"]["owner"] == "111122223333"
-    theirs.create_repository(domain="theirs", repository="shared")
-    theirs.close()
-    shared = endpoint_for(Domain("theirs", "111122223333", "us-east-1"), "shared")
-    sandbox.publish(make_wheel(tmp_path, "acme-shared", "1.0"), shared)
-    tokens = (get_token(sandbox), get_token(sandbox, shared))
-    found = [RepositoryClient(http, shared, token).status("acme-shared/") for token in tokens]
-    assert found == [401, 200]
-
-
 # --- packages ----------------------------------------------------------------------------
 
 
@@ -339,12 +294,9 @@ def test_packages_are_listed_by_filters_and_pages(api: Any, sandbox: Sandbox) ->
     assert names(upstream="BLOCK") == ["acme-b"]
     assert names(publish="ALLOW", upstream="ALLOW") == ["other"]
     assert names(format="npm") == names(namespace="acme") == []
-    assert api.list_packages(**HERE)["packages"] == []
-    first = api.list_packages(**STORE, maxResults=2)
-    assert first["packages"][0]["originConfiguration"] == restrictions("BLOCK", "ALLOW")
-    rest = api.list_packages(**STORE, maxResults=2, nextToken=first["nextToken"])
-    assert (column(rest["packages"], "package"), "nextToken" in rest) == (["other"], False)
-    assert refused(api.list_packages, **HERE, nextToken=first["nextToken"])[0] == INVALID
+    token = api.list_packages(**STORE, maxResults=2)["nextToken"]
+    assert names(maxResults=2, nextToken=token) == ["other"]
+    assert refused(api.list_packages, **HERE, nextToken=token)[0] == INVALID
 
 
 def test_versions_are_listed_with_their_origin(
@@ -366,17 +318,13 @@ def test_versions_are_listed_with_their_origin(
     assert versions(originType="INTERNAL") == ["10.0", "9.0", "1.0"]
     assert versions(originType="EXTERNAL", status="Published") == ["1.5"]
     assert versions(status="Archived") == versions(originType="UNKNOWN") == []
-    pages = api.get_paginator("list_package_versions").paginate(
-        **where, PaginationConfig={"PageSize": 3}
-    )
-    assert [len(page["versions"]) for page in pages] == [3, 1]
     answer = api.list_package_versions(**where)
-    assert (answer["package"], answer["defaultDisplayVersion"]) == ("acme", "1.5")
-    origins = {row["version"]: row["origin"] for row in answer["versions"]}
-    assert origins["9.0"]["domainEntryPoint"] == {"repositoryName": "store"}
-    assert origins["1.5"]["domainEntryPoint"] == {"externalConnectionName": "public:pypi"}
+    assert answer["defaultDisplayVersion"] == "1.5"
+    origins = {row["version"]: row["origin"]["domainEntryPoint"] for row in answer["versions"]}
+    assert origins["9.0"] == {"repositoryName": "store"}
+    assert origins["1.5"] == {"externalConnectionName": "public:pypi"}
     described = api.describe_package_version(**where, packageVersion="1.5")["packageVersion"]
-    assert (described["packageName"], described["origin"]) == ("acme", origins["1.5"])
+    assert described["origin"]["domainEntryPoint"] == origins["1.5"]
     code, missing = refused(api.describe_package_version, **where, packageVersion="2.0")
     assert (code, missing["resourceType"]) == (MISSING, "package-version")
 
@@ -449,15 +397,6 @@ def test_a_public_package_is_retained_at_both_ends(
         assert column(kept[name], "originConfiguration") == [restrictions("BLOCK", "ALLOW")]
     assert kept["team"] == []
     assert at("front").upload(make_wheel(tmp_path, "pub", "2.0")).status == 409
-
-
-def test_a_public_name_is_listed_once_its_page_was_read(
-    api: Any, at: At, public: FakePublicIndex, tmp_path: Path
-) -> None:
-    public.add("pub", make_wheel(tmp_path, "pub", "1.0"))
-    for name in ("pub", "nowhere"):
-        at("store").versions(name)
-    assert column(api.list_packages(**STORE)["packages"], "package") == ["pub"]
 
 
 def test_the_nearest_repository_serves_a_version(
@@ -549,17 +488,6 @@ def test_the_api_fails_with_the_error_of_the_service(
     assert [refused(api.list_domains)[0] for _ in range(2)] == [code] * 2
     sandbox.heal()
     assert api.list_domains()["domains"]
-
-
-def test_a_policy_can_limit_the_duration(api: Any, sandbox: Sandbox) -> None:
-    """The request is denied as if the permission for bearer tokens was missing; 0 asks for none."""
-    sandbox.maximum_duration = 3600
-    for seconds in (3600, 0):
-        assert api.get_authorization_token(**DEMO, durationSeconds=seconds)["authorizationToken"]
-    for asked in ({}, {"durationSeconds": 3601}):
-        code, response = refused(api.get_authorization_token, **DEMO, **asked)
-        assert code == "AccessDeniedException"
-        assert "perform: sts:GetServiceBearerToken on" in response["Error"]["Message"]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.files import files_below
-from support.programs import SCRIPTS, run
 from support.sandbox import FakePublicIndex, RepositoryClient
 
-from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
+from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,35 +164,3 @@ def test_a_version_that_an_upstream_has_cannot_be_uploaded(
         team = sandbox.add_repository("team", upstreams=["pypi-store"])
         repository = RepositoryClient(repository.http, team, repository.token)
     assert [repository.upload(wheel).status for wheel in (taken, free)] == [409, 200]
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("program", ["twine", "uv"])
-def test_twine_and_uv_publish_and_report_a_conflict(
-    sandbox: Sandbox,
-    repository: RepositoryClient,
-    clean_env: dict[str, str],
-    tmp_path: Path,
-    program: str,
-) -> None:
-    """Publishing the same files again succeeds."""
-    dist, url, token = tmp_path / "dist", sandbox.endpoint.url, repository.token
-    sdist = make_sdist(dist, "acme-new", "1.0", build_requires=())
-    made = [make_wheel(dist, "acme-new", "1.0"), sdist]
-    words = {
-        "twine": ("upload", "--non-interactive", "--repository-url", url),
-        "uv": ("publish", "--trusted-publishing", "never", "--publish-url", url),
-    }[program]
-    prefix = {"twine": "TWINE", "uv": "UV_PUBLISH"}[program]
-    environ = sandbox.environ(clean_env)
-    environ |= {f"{prefix}_USERNAME": "aws", f"{prefix}_PASSWORD": token}
-    for _ in range(2):
-        done = run(SCRIPTS / program, *words, *made, env=environ, cwd=tmp_path)
-        assert done.status == 0, done.output
-    hashes = {file["hashes"]["sha256"] for file in repository.page("acme-new")["files"]}
-    assert hashes == {hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
-    make_wheel(dist, "acme-new", "1.0", requires_python=">=3.9")
-    done = run(SCRIPTS / program, *words, *made, env=environ, cwd=tmp_path)
-    assert done.status != 0
-    assert "409" in done.output
-    assert sandbox.requests[-1].status == 409

@@ -53,14 +53,6 @@ def parsed(text: str) -> dict[str, dict[str, str]]:
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def meaning(text: str) -> dict[str, dict[str, list[str]]]:
-    """Return what a file says, however its values are laid out and pip's options are spelled."""
-    return {
-        section: {name.replace("_", "-"): value.split() for name, value in options.items()}
-        for section, options in parsed(text).items()
-    }
-
-
 def is_ini(text: str) -> bool:
     try:
         parsed(text)
@@ -123,17 +115,6 @@ def test_login_and_removal_keep_every_other_option_comment_and_section(
     assert removal.domains == {DOMAIN}
     assert HOST not in removal.text
     assert not any(token in removal.text for token in TOKENS.values())
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("name", CASES)
-@settings(max_examples=40)
-@given(text=ini_texts)
-def test_a_repeated_login_has_the_same_result(name: str, text: str) -> None:
-    tool, entries = CASES[name]
-    once = tool.add(PATH, text, entries)
-    start = tool.remove(PATH, once, False).text if tool.is_single else once
-    assert meaning(tool.add(PATH, start, entries)) == meaning(once)
 
 
 plain = st.text("abcXYZ09.%$'/:@-", min_size=1, max_size=8)
