@@ -41,7 +41,7 @@ class Repository(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A starting state; without a key there is no domain."""
+    """A starting state; a key of None means that the domain does not exist."""
 
     key: str | None
     policy: str | None
