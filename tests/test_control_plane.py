@@ -88,9 +88,6 @@ def column(rows: Any, name: str) -> list[Any]:
     return [row[name] for row in rows]
 
 
-# --- domains and repositories ------------------------------------------------------------
-
-
 def test_a_domain_is_created_once_listed_and_deleted_when_it_is_empty(
     api: Any, sandbox: Sandbox
 ) -> None:
@@ -275,9 +272,6 @@ def test_a_policy_is_kept_by_revision(api: Any, kind: str, where: dict[str, str]
     assert (code, missing["resourceType"]) == (MISSING, kind)
 
 
-# --- packages ----------------------------------------------------------------------------
-
-
 def test_packages_are_listed_by_filters_and_pages(api: Any, sandbox: Sandbox) -> None:
     for name, publish, upstream in [
         ("acme-b", "ALLOW", "BLOCK"),
@@ -359,9 +353,6 @@ def test_an_upload_makes_a_name_private(api: Any, at: At, tmp_path: Path) -> Non
         assert at("team").upload(make_wheel(tmp_path, "acme-new", version)).status == 200
     (listed,) = api.list_packages(**HERE)["packages"]
     assert listed["originConfiguration"] == restrictions("ALLOW", "BLOCK")
-
-
-# --- upstreams ---------------------------------------------------------------------------
 
 
 def test_a_package_of_an_upstream_is_retained_when_it_is_downloaded(
@@ -456,9 +447,6 @@ def test_add_repository_rejects_invalid_upstreams_with_a_hint(steady: Sandbox) -
     with pytest.raises(SandboxError, match="at most 10 direct upstreams") as caught:
         steady.add_repository("new", upstreams=["store"] * 11)
     assert caught.value.hint
-
-
-# --- faults ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

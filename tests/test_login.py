@@ -122,9 +122,6 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# --- login -------------------------------------------------------------------------------
-
-
 @pytest.mark.wide
 def test_plain_pip_installs_after_login_and_logout_restores_its_file(
     user: User, venv: Path
@@ -359,9 +356,6 @@ def test_login_without_credentials_does_not_write_the_file(user: User) -> None:
     nobody = user._replace(env={k: v for k, v in user.env.items() if "ACCESS_KEY" not in k})
     assert "[no-credentials]" in nobody.ca("login", "netrc", user.url, status=1).stderr
     assert not (user.home / ".netrc").exists()
-
-
-# --- logout ------------------------------------------------------------------------------
 
 
 @pytest.mark.wide

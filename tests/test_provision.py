@@ -242,9 +242,6 @@ def test_an_unreachable_proxy_is_reported_when_the_owner_is_named(
     assert "[proxy-down]" in account.says(*ACME, "--domain-owner", OWNER, "--yes", status=1)
 
 
-# --- concurrent changes -------------------------------------------------------------------
-
-
 @pytest.mark.wide
 def test_provision_waits_until_aws_shows_what_was_created(
     account: Account, monkeypatch: pytest.MonkeyPatch
@@ -302,9 +299,6 @@ def test_a_policy_that_changes_during_the_run_is_not_overwritten(
     assert THEIRS in found
     ours = [each for each in found if each != THEIRS]
     assert [len(each["Principal"]["AWS"]) for each in ours] == [1 + had_one]
-
-
-# --- permissions for others, tags and key -------------------------------------------------
 
 
 def test_another_account_may_get_a_token_read_and_publish(account: Account) -> None:

@@ -103,8 +103,6 @@ def test_an_admin_may_use_the_kms_key_which_must_be_an_arn(account: Account) -> 
     account.says("policy", "admin", *ACME, "--kms-key", "*", status=2)
 
 
-# --- created in IAM -----------------------------------------------------------------------
-
 ARN = f"arn:aws:iam::{OWNER}:policy/acme-ci"
 CREATE = ("policy", "ci", *ACME, "--create", "acme-ci")
 
@@ -162,9 +160,6 @@ def test_invalid_policy_options_are_refused_and_nothing_is_created(
 ) -> None:
     assert said in account.says("policy", "ci", *ACME, *words, status=2)
     assert client("iam").list_policies(Scope="Local")["Policies"] == []
-
-
-# --- trust --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

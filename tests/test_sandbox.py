@@ -84,9 +84,6 @@ def attributes(page: bytes, name: str) -> list[str]:
     return [html.unescape(value) for value in re.findall(rf'{name}="([^"]*)"', page.decode())]
 
 
-# --- the API -----------------------------------------------------------------------------
-
-
 def test_a_token_has_the_shape_of_a_real_one(inside: Sandbox) -> None:
     answer = client().get_authorization_token(domain="demo", domainOwner=OWNER)
     token = answer["authorizationToken"]
@@ -186,9 +183,6 @@ def test_sts_knows_the_user_of_the_sandbox_only(inside: Sandbox) -> None:
     assert refused(client("sts", **keys).get_caller_identity)[0] == "SignatureDoesNotMatch"
 
 
-# --- the package endpoint ----------------------------------------------------------------
-
-
 def test_html_and_json_pages_list_the_same_files(repository: RepositoryClient) -> None:
     page, document = repository.get("acme-greeting/"), repository.page("acme-greeting")
     files = document["files"]
@@ -227,9 +221,6 @@ def test_a_vpc_host_does_not_open_another_domain(sandbox: Sandbox, http: Http) -
     sandbox.add_repository("theirs", domain="other")
     endpoint = endpoint_for(Domain("other", OWNER, "us-east-1"), "theirs", "vpce")
     assert http(f"{endpoint.simple_url}acme-alone/", get_token(sandbox)).status == 401
-
-
-# --- the upstream ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -313,9 +304,6 @@ def test_a_failure_of_the_public_index_is_answered_with_502(
     statuses = [upstream.get(place, Range="bytes=0-1").status for place in places]
     assert statuses == [502] * 5
     assert upstream.status("unknown/") == 404
-
-
-# --- the proxy ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -448,9 +436,6 @@ def test_closing_leaves_no_folder_thread_or_listener(clean_base: dict[str, str])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 1)
     http.close()
-
-
-# --- packages and the command line -------------------------------------------------------
 
 
 def test_made_packages_have_the_same_bytes_every_time(tmp_path: Path) -> None:
