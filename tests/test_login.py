@@ -192,7 +192,7 @@ def test_twine_uploads_by_repository_name_after_login(
     user: User, wheel: Path, by_keyring: bool
 ) -> None:
     """Login suggests --keyring; with it, no token is written."""
-    assert "twine can ask keyring instead" in user.ca("login", "twine", user.url).stdout
+    assert "let twine ask keyring" in user.ca("login", "twine", user.url).stdout
     assert mode(user.home / ".pypirc") == 0o600
     if by_keyring:
         user.ca("login", "twine", "--keyring", user.url)
@@ -269,7 +269,7 @@ def test_dry_run_writes_nothing_and_shows_no_secret(user: User, tool: str) -> No
     own = "[mine]\npassword = hidden\n"
     pypirc = user.write(".pypirc", own)
     said = user.ca("login", tool, user.url, "--dry-run")
-    assert " would get:\n" in said.stdout
+    assert " would contain:\n" in said.stdout
     assert "hidden" not in said.output
     assert user.token() not in said.output
     assert [path for path in user.home.rglob("*") if path.is_file()] == [pypirc]
@@ -315,7 +315,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is not a virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
-    "half-named": (("pip", *OWNED), "not clear which domain"),
+    "half-named": (("pip", *OWNED), "The domain is not set"),
     "domain-only": (
         ("pip", "--domain", "one", *OWNED, "--region", "eu-west-1"),
         "names no repository",
