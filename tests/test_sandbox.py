@@ -497,11 +497,13 @@ def test_run_starts_with_the_faults_that_options_name(
         " config=Config(retries={'total_max_attempts': 1}))\n"
         "for _ in range(2):\n"
         "    try: c.list_domains()\n"
-        "    except Exception as error: print(error.response['Error']['Code'])\n"
+        "    except Exception as error:\n"
+        "        headers = error.response['ResponseMetadata']['HTTPHeaders']\n"
+        "        print(error.response['Error']['Code'], headers.get('retry-after'))\n"
     )
     command = ("run", "--no-upstream", *words, "--", sys.executable, "-c", code)
     done = sandbox_run(clean_env, tmp_path, *command)
-    assert done.stdout.split() == ["ThrottlingException", "AccessDeniedException"], done.output
+    assert done.stdout == "ThrottlingException 7\nAccessDeniedException None\n", done.output
 
 
 @pytest.mark.wide
