@@ -1,4 +1,4 @@
-"""The sandbox's control plane, as botocore and the AWS CLI meet it, and its faults."""
+"""The sandbox's control plane, as botocore and the AWS CLI meet it: groups and faults too."""
 
 from __future__ import annotations
 
@@ -169,6 +169,8 @@ CREATE, UPDATE = "create_repository", "update_repository"
 CONNECT, LIST = "associate_external_connection", "list_packages"
 ORIGIN, PUT_POLICY = "put_package_origin_configuration", "put_repository_permissions_policy"
 PUT_DOMAIN_POLICY = "put_domain_permissions_policy"
+GROUP, RESTRICT = "create_package_group", "update_package_group_origin_configuration"
+ROOT = DEMO | {"packageGroup": "/*"}
 BLOCKED, UPSTREAM = restrictions("ALLOW", "BLOCK"), upstreams("store")
 DOCUMENT = {"policyDocument": POLICY}
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -196,6 +198,13 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "no policy": ("get_repository_permissions_policy", HERE, MISSING),
     "not JSON": (PUT_POLICY, HERE | {"policyDocument": "allow"}, INVALID),
     "old revision": (PUT_POLICY, HERE | DOCUMENT | {"policyRevision": "x"}, CONFLICT),
+    "pattern's end": (GROUP, DEMO | {"packageGroup": "/pypi//acme-*"}, INVALID),
+    "pattern's form": (GROUP, DEMO | {"packageGroup": "acme"}, INVALID),
+    "second root": (GROUP, ROOT, CONFLICT),
+    "root deleted": ("delete_package_group", ROOT, INVALID),
+    "unknown group": ("describe_package_group", DEMO | {"packageGroup": "/pypi//x$"}, MISSING),
+    "unknown mode": (RESTRICT, ROOT | {"restrictions": {"PUBLISH": "SOMETIMES"}}, INVALID),
+    "root inherits": (RESTRICT, ROOT | {"restrictions": {"PUBLISH": "INHERIT"}}, INVALID),
     "unknown operation": ("dispose_package_versions", PACKAGE | {"versions": ["1"]}, INVALID),
 }
 
@@ -507,3 +516,101 @@ def test_tokens_live_by_the_clock_of_aws(sandbox: Sandbox, http: Http) -> None:
     assert store.status("nothing/") == 404
     sandbox.clock_offset = 1200
     assert store.status("nothing/") == 401
+
+
+PREFIX, EXACT, PYTHON = "/pypi//acme-~", "/pypi//acme-core$", "/pypi/*"
+
+
+def make_group(api: Any, pattern: str, **modes: str) -> None:
+    api.create_package_group(**DEMO, packageGroup=pattern)
+    api.update_package_group_origin_configuration(**DEMO, packageGroup=pattern, restrictions=modes)
+
+
+def describe_group(api: Any, pattern: str) -> Any:
+    return api.describe_package_group(**DEMO, packageGroup=pattern)["packageGroup"]
+
+
+def group_of(api: Any, name: str) -> str:
+    found = api.get_associated_package_group(**DEMO, format="pypi", package=name)
+    return str(found["packageGroup"]["pattern"])
+
+
+@pytest.fixture
+def served(at: At, public: FakePublicIndex, tmp_path: Path) -> Callable[[str], list[str]]:
+    """Return a function from a repository to the public names that it serves."""
+    names = ("acme-core", "acme-x", "six")
+    for name in names:
+        public.add(name, make_wheel(tmp_path / "public", name, "1.0"))
+    return lambda where: [name for name in names if at(where).status(f"{name}/") == 200]
+
+
+def test_a_name_belongs_to_the_most_specific_group(api: Any) -> None:
+    names = ("acme-core", "acme-x", "acmex", "six")
+    assert {group_of(api, name) for name in names} == {"/*"}
+    for pattern in (PYTHON, PREFIX, EXACT):
+        make_group(api, pattern)
+    assert [group_of(api, name) for name in names] == [EXACT, PREFIX, PYTHON, PYTHON]
+
+
+def test_groups_are_described_listed_and_deleted(api: Any) -> None:
+    made = api.create_package_group(**DEMO, packageGroup=PREFIX, description="ours")
+    assert made["packageGroup"]["parent"]["pattern"] == "/*"
+    make_group(api, EXACT)
+    changed = api.update_package_group(**DEMO, packageGroup=PREFIX, contactInfo="me")
+    assert changed["packageGroup"]["description"] == "ours"
+    assert changed["packageGroup"]["contactInfo"] == "me"
+    listed = api.list_package_groups(**DEMO, prefix="/pypi")["packageGroups"]
+    assert [group["pattern"] for group in listed] == [EXACT, PREFIX]
+    assert describe_group(api, EXACT)["parent"]["pattern"] == PREFIX
+    api.delete_package_group(**DEMO, packageGroup=PREFIX)
+    assert describe_group(api, EXACT)["parent"]["pattern"] == "/*"
+
+
+def test_a_mode_is_inherited_from_the_next_group_that_sets_one(api: Any) -> None:
+    make_group(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
+    make_group(api, EXACT)
+    modes = describe_group(api, EXACT)["originConfiguration"]["restrictions"]
+    external, publish = modes["EXTERNAL_UPSTREAM"], modes["PUBLISH"]
+    assert (external["mode"], external["effectiveMode"]) == ("INHERIT", "BLOCK")
+    assert external["inheritedFrom"]["pattern"] == PREFIX
+    assert (publish["effectiveMode"], publish["inheritedFrom"]["pattern"]) == ("ALLOW", "/*")
+
+
+def test_names_of_a_blocked_prefix_are_not_fetched(
+    api: Any, served: Callable[[str], list[str]]
+) -> None:
+    make_group(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
+    make_group(api, EXACT, EXTERNAL_UPSTREAM="ALLOW")
+    assert served("store") == served("team") == ["acme-core", "six"]
+
+
+def test_blocked_internal_upstreams_are_not_searched(
+    api: Any, served: Callable[[str], list[str]]
+) -> None:
+    make_group(api, PREFIX, INTERNAL_UPSTREAM="BLOCK")
+    assert served("store") == ["acme-core", "acme-x", "six"]
+    assert served("team") == ["six"]
+
+
+def test_only_repositories_that_a_group_allows_accept_uploads(
+    api: Any, at: At, tmp_path: Path
+) -> None:
+    group = {"packageGroup": "/pypi//acme-new$"}
+    make_group(api, group["packageGroup"], PUBLISH="ALLOW_SPECIFIC_REPOSITORIES")
+    row = {"repositoryName": "team", "originRestrictionType": "PUBLISH"}
+    changed = api.update_package_group_origin_configuration(
+        **DEMO, **group, addAllowedRepositories=[row]
+    )
+    assert changed["allowedRepositoryUpdates"] == {"PUBLISH": {"ADDED": ["team"]}}
+    wheel = make_wheel(tmp_path, "acme-new", "1.0")
+    assert [at(name).upload(wheel).status for name in ("store", "team")] == [409, 200]
+    listed = api.list_associated_packages(**DEMO, **group)["packages"]
+    assert column(listed, "package") == ["acme-new"]
+
+
+def test_the_controls_of_a_package_block_despite_its_group(
+    api: Any, sandbox: Sandbox, team: RepositoryEndpoint, served: Callable[[str], list[str]]
+) -> None:
+    sandbox.set_origin("acme-x", upstream="BLOCK", endpoint=team)
+    make_group(api, PREFIX, EXTERNAL_UPSTREAM="ALLOW", INTERNAL_UPSTREAM="ALLOW")
+    assert served("team") == ["acme-core", "six"]

@@ -307,19 +307,14 @@ def test_a_failure_of_the_public_index_is_answered_with_502(
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[tuple[int, trustme.CA]]:
+def elsewhere(public: FakePublicIndex) -> tuple[int, trustme.CA]:
     """Return the port and the authority of a TLS server outside of the sandbox."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    with FakePublicIndex() as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.pages["/"] = (200, "text/plain", b"elsewhere")
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_port, authority
-        server.shutdown()
-        thread.join()
+    public.socket = context.wrap_socket(public.socket, server_side=True)
+    public.pages["/"] = (200, "text/plain", b"elsewhere")
+    return public.server_port, authority
 
 
 def through(sandbox: Sandbox, port: int, authority: trustme.CA) -> bytes:
