@@ -30,14 +30,7 @@ INSTALL = ("install", "--no-deps", "--target", "t", "orb-common")
 
 
 class User(NamedTuple):
-    """A user in a working directory.
-
-    Attributes:
-        home: the home folder.
-        folder: the working directory.
-        env: the environment.
-        sandbox: the CodeArtifact that it leads to.
-    """
+    """A user in a working directory, with the environment that leads to a CodeArtifact."""
 
     home: Path
     folder: Path

@@ -106,18 +106,9 @@ def ask(
     body: bytes = b"",
     body_instead: bytes | None = None,
 ) -> Any:
-    """Call the API with the sandbox's keys, without the half second that a client takes.
+    """Call the API with the sandbox's keys, faster than a client of botocore.
 
-    Args:
-        sandbox: the sandbox to call.
-        method: the HTTP method.
-        path: path and query, as signed.
-        scope: service and region that it is signed for.
-        signed: headers that are added before.
-        unsigned: headers that are added afterwards.
-        instead: path and query to send in place of those that were signed.
-        body: the body, as signed.
-        body_instead: the body to send in place of the one that was signed.
+    ``instead`` and ``body_instead`` are sent in place of the path and body that are signed.
     """
     host = "https://codeartifact.us-east-1.amazonaws.com"
     request = AWSRequest(method, f"{host}{path}", data=body, headers=signed or {})
