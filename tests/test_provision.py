@@ -115,7 +115,7 @@ def test_an_unknown_identity_is_printed_as_unknown(account: Account) -> None:
     account.says(*ACME, "--yes")
     account.sandbox.deny("sts:GetCallerIdentity")
     said = account.says("protect", "invoices", *ACME, "--domain-owner", OWNER, "--dry-run")
-    assert "  as an identity that AWS does not tell\n" in said
+    assert "  as an unknown identity\n" in said
 
 
 @pytest.mark.wide
