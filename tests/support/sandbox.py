@@ -18,12 +18,13 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
     from codeartifact_pipenv.sandbox.signature import Principal
 
     # Starts a sandbox with the given options.
@@ -252,8 +253,6 @@ class RepositoryClient:
 @contextmanager
 def serving(*packages: Path, **options: Any) -> Iterator[tuple[Sandbox, RepositoryClient]]:
     """Start a sandbox; yield it with a client of its repository."""
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
-
     with Sandbox(packages, **options) as sandbox:
         http = Http(sandbox)
         yield sandbox, RepositoryClient(http, sandbox.endpoint, get_token(sandbox))
