@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOGIN = "aws codeartifact login --tool pip --domain my-dom --repository team"
+TWINE, NPM = (LOGIN.replace("pip", tool) for tool in ("twine", "npm"))
 GET = "aws codeartifact get-authorization-token --domain my-dom --query authorizationToken"
-CALLED = "call `pipenv-ca` instead of `pipenv`"
+CA, CA_LOGIN = "call `pipenv-ca` instead of `pipenv`", "`pipenv-ca login pip`"
+CA_TOKEN, REMOVE = "`pipenv-ca token`", "Remove it"
+VARIABLE = "CODEARTIFACT_AUTH_TOKEN"
+COMPOSED = '"aws", "codeartifact", "login", "--tool", "pip"'
+WORKFLOW = "run: >\n  aws codeartifact login --domain ${{ vars.DOMAIN }}\n  --tool pip\n"
 
 
 def findings_in(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str, int, str]]:
@@ -34,61 +39,25 @@ def findings_in(folder: Path, files: dict[str, str], more: str = "") -> list[tup
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
-        ("Makefile", f"login:\n\t{LOGIN}\n", "`pipenv-ca login pip`"),
-        ("justfile", f"login:\n  @{LOGIN}\n", CALLED),
-        (
-            "Taskfile.yml",
-            f"tasks:\n  - {LOGIN.replace('pip', 'twine')}\n",
-            "`pipenv-ca login twine`",
-        ),
-        ("tox.ini", f"commands_pre =\n    {LOGIN}\n", CALLED),
-        (
-            "noxfile.py",
-            '"""Tests."""\nsession.run("aws",\n "codeartifact",\n "login", "--tool", "pip")\n',
-            CALLED,
-        ),
-        (
-            "deploy.sh",
-            f'#!/bin/sh\nexport CODEARTIFACT_AUTH_TOKEN="$({GET})"\n',
-            "`pipenv-ca token`",
-        ),
-        (
-            "scripts/lock.sh",
-            f"\nCODEARTIFACT_AUTH_TOKEN=`{GET}` pipenv lock\n",
-            "`pipenv-ca token`",
-        ),
-        (
-            "bin/lock.sh",
-            "\naws codeartifact \\\n  login \\\n  --domain x \\\n --tool pip\n",
-            CALLED,
-        ),
-        (".ci/a.bash", f"\naws --profile x --region=r {GET[4:]} > /tmp/t\n", "`pipenv-ca token`"),
-        (
-            ".github/workflows/test.yml",
-            "run: >\n  aws codeartifact login --domain ${{ vars.DOMAIN }}\n  --tool pip\n",
-            CALLED,
-        ),
-        (
-            ".github/workflows/b.yaml",
-            f'\n- run: echo "T=$({GET})" >> $GITHUB_ENV\n- run: pipenv sync\n',
-            "`pipenv-ca token`",
-        ),
-        (".gitlab-ci.yml", f"before_script:\n  - {LOGIN}\n", CALLED),
-        ("buildspec.yml", f"commands:\n  - pip install pipenv && {LOGIN}\n", CALLED),
-        ("Dockerfile.dev", f"FROM python\nRUN {LOGIN}\n", CALLED),
-        (
-            "Dockerfile",
-            'FROM python\nRUN ["aws", "codeartifact", "login", "--tool", "pip"]\n',
-            CALLED,
-        ),
-        ("docker-compose.yml", f"environment:\n  - CODEARTIFACT_AUTH_TOKEN={TOKEN}\n", "Remove it"),
-        (
-            ".envrc",
-            f"\nexport CODEARTIFACT_AUTH_TOKEN=$({GET} --output text)\n",
-            "`pipenv-ca token`",
-        ),
-        (".envrc", f"\nexport CODEARTIFACT_AUTH_TOKEN={TOKEN}\n", "Remove it"),
-        (".envrc", f"\nexport CODEARTIFACT_AUTH_TOKEN='{TOKEN}'  # of May\n", "Remove it"),
+        ("Makefile", f"login:\n\t{LOGIN}\n", CA_LOGIN),
+        ("justfile", f"login:\n  @{LOGIN}\n", CA),
+        ("Taskfile.yml", f"tasks:\n  - {TWINE}\n", "`pipenv-ca login twine`"),
+        ("tox.ini", f"commands_pre =\n    {LOGIN}\n", CA),
+        ("noxfile.py", f'"""Tests."""\nsession.run({COMPOSED})\n', CA),
+        ("deploy.sh", f'#!/bin/sh\nexport {VARIABLE}="$({GET})"\n', CA_TOKEN),
+        ("scripts/lock.sh", f"\n{VARIABLE}=`{GET}` pipenv lock\n", CA_TOKEN),
+        ("bin/lock.sh", "\naws codeartifact \\\n  login \\\n  --domain x \\\n --tool pip\n", CA),
+        (".ci/a.bash", f"\naws --profile x --region=r {GET[4:]} > /tmp/t\n", CA_TOKEN),
+        (".github/workflows/test.yml", WORKFLOW, CA),
+        (".github/workflows/b.yaml", f'\n- run: echo "T=$({GET})"\n- run: pipenv\n', CA_TOKEN),
+        (".gitlab-ci.yml", f"before_script:\n  - {LOGIN}\n", CA),
+        ("buildspec.yml", f"commands:\n  - pip install pipenv && {LOGIN}\n", CA),
+        ("Dockerfile.dev", f"FROM python\nRUN {LOGIN}\n", CA),
+        ("Dockerfile", f"FROM python\nRUN [{COMPOSED}]\n", CA),
+        ("docker-compose.yml", f"environment:\n  - {VARIABLE}={TOKEN}\n", REMOVE),
+        (".envrc", f"\nexport {VARIABLE}=$({GET} --output text)\n", CA_TOKEN),
+        (".envrc", f"\nexport {VARIABLE}={TOKEN}\n", REMOVE),
+        (".envrc", f"\nexport {VARIABLE}='{TOKEN}'  # of May\n", REMOVE),
     ],
 )
 def test_login_or_token_in_a_file_is_reported_with_a_hint(
@@ -102,9 +71,9 @@ def test_login_or_token_in_a_file_is_reported_with_a_hint(
 @pytest.mark.parametrize(
     ("script", "hint"),
     [
-        (f"login = '{LOGIN}'", CALLED),
-        (f"login = {{call = 'a', cmd = '{LOGIN} && pipenv lock'}}", CALLED),
-        (f"export = 'sh -c \"export CODEARTIFACT_AUTH_TOKEN=$({GET})\"'", "`pipenv-ca token`"),
+        (f"login = '{LOGIN}'", CA),
+        (f"login = {{call = 'a', cmd = '{LOGIN} && pipenv lock'}}", CA),
+        (f"export = 'sh -c \"export {VARIABLE}=$({GET})\"'", CA_TOKEN),
     ],
 )
 def test_login_in_a_script_of_the_pipfile_is_reported(
@@ -124,15 +93,12 @@ def test_login_in_a_script_of_the_pipfile_is_reported(
         ("noxfile.py", f'"""Tests.\n\nDo not run {LOGIN}.\n"""\n'),
         (".github/workflows/a.yml", f"- name: No {LOGIN}\n  run: pipenv-ca sync\n"),
         ("deploy.sh", f"# pipenv-ca: ignore[login-script]\n{LOGIN}\n"),
-        ("deploy.sh", f"{LOGIN.replace('pip', 'npm')}\npipenv-ca sync\n"),
+        ("deploy.sh", f"{NPM}\npipenv-ca sync\n"),
         ("deploy.sh", f"npm config set //{HOST}/npm/team/:_authToken=$({GET})\npipenv-ca sync\n"),
         ("deploy.sh", f"export MAVEN_TOKEN=$({GET})\npipenv-ca sync\n"),
-        ("deploy.sh", f"export CODEARTIFACT_AUTH_TOKEN=$({GET})\n./gradlew publish\n"),
+        ("deploy.sh", f"export {VARIABLE}=$({GET})\n./gradlew publish\n"),
         ("deploy.sh", "aws codeartifact list-packages --domain my-dom\n"),
-        (
-            ".envrc",
-            "export CODEARTIFACT_AUTH_TOKEN=$(pipenv-ca token)\nexport OTHER=eyJhbGciOiJ9\n",
-        ),
+        (".envrc", f"export {VARIABLE}=$(pipenv-ca token)\nexport OTHER=eyJhbGciOiJ9\n"),
         ("README.md", f"Run {LOGIN}.\n"),
         ("docs/login.sh", f"{LOGIN}\n"),
         ("scripts/login.md", f"{LOGIN}\n"),
@@ -168,34 +134,32 @@ def test_lint_fix_and_doctor_report_a_login(clean_base: dict[str, str], tmp_path
     assert reported.count("login-script") == 2
 
 
+# By file of the home folder: its text, and the command that removes the login.
+URL = f"https://aws:{TOKEN}@{HOST}/pypi/team/simple/"
+LEFT = {
+    ".config/pip/pip.conf": (f"[global]\nindex-url = {URL}\n", "`pipenv-ca logout pip`"),
+    ".pip/pip.conf": (f"[install]\nindex-url = {URL}\n", "`pip config unset install.index-url`"),
+    ".netrc": (f"machine {HOST} login aws password {TOKEN}\n", "`pipenv-ca logout netrc`"),
+    ".pypirc": (
+        f"[a]\nrepository = https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n",
+        "`pipenv-ca logout twine`",
+    ),
+}
+
+
 def test_fix_names_logins_outside_the_project(clean_base: dict[str, str], tmp_path: Path) -> None:
     """Each comes with the command that removes it, and the file stays unchanged."""
-    url = f"https://aws:{TOKEN}@{HOST}/pypi/team/simple/"
-    files = {
-        ".config/pip/pip.conf": (f"[global]\nindex-url = {url}\n", "`pipenv-ca logout pip`"),
-        ".pip/pip.conf": (
-            f"[install]\nindex-url = {url}\n",
-            "`pip config unset install.index-url`",
-        ),
-        ".netrc": (f"machine {HOST} login aws password {TOKEN}\n", "`pipenv-ca logout netrc`"),
-        ".pypirc": (
-            f"[a]\nrepository = https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n",
-            "`pipenv-ca logout twine`",
-        ),
-    }
     home = tmp_path / "home"
-    for name, (text, _) in files.items():
+    for name, (text, _) in LEFT.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
         (home / name).chmod(0o600)
     write_project(tmp_path, pipfile('six = "*"', OURS))
-    env = {n: v for n, v in clean_base.items() if n != "XDG_CONFIG_HOME"} | {"HOME": str(home)}
-    done = run(PIPENV_CA, "fix", env=env, cwd=tmp_path)
-    assert done.status == 0
+    done = run(PIPENV_CA, "fix", env=clean_base | {"HOME": str(home)}, cwd=tmp_path)
+    assert (done.status, TOKEN in done.output) == (0, False)
     lines = [line for line in done.stderr.splitlines() if "[login-left]" in line]
-    assert len(lines) == len(files)
-    assert TOKEN not in done.output
-    for name, (text, undo) in files.items():
+    assert len(lines) == len(LEFT)
+    for name, (text, undo) in LEFT.items():
         (line,) = [line for line in lines if f"{home / name} " in line]
         assert undo in line
         assert (home / name).read_text() == text

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.projects import source, write_pipfile
-from support.provision import Account, enter_account
+from support.provision import Account, open_account, use_home
 from support.sandbox import Http, get_token
 
-from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -18,115 +17,94 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEAM = ("--domain", "my-dom", "--repository", "team")
+UPDATE_GROUP = "codeartifact:UpdatePackageGroupOriginConfiguration"
 
 
 @pytest.fixture
 def account(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[Account]:
-    """An account with acme-core in a repository; acme-app and acme-new are public."""
-    public = tmp_path / "public"
-    public.mkdir()
+    """An account with acme-core in a repository; acme-app, acme-new and six are public."""
+    options = {"domain": "my-dom", "repository": "team", "public": tmp_path / "public"}
     for name in ("acme-app", "acme-new", "six"):
-        make_wheel(public, name, "9.0")
+        make_wheel(tmp_path / "public", name, "9.0")
     wheel = make_wheel(tmp_path, "acme-core", "1.0")
-    with Sandbox([wheel], domain="my-dom", repository="team", public=public) as running:
-        enter_account(running, monkeypatch)
-        monkeypatch.chdir(tmp_path)
-        yield Account(running, capsys)
+    monkeypatch.chdir(tmp_path)
+    with open_account(monkeypatch, capsys, wheel, **options) as account:
+        yield account
 
 
-def status_of(account: Account, name: str) -> int:
-    """Return the status of the repository's answer for a package."""
-    http = Http(account.sandbox)
-    url = f"{account.sandbox.endpoint.simple_url}{name}/"
-    status = http(url, get_token(account.sandbox)).status
+def served(account: Account, *names: str) -> list[str]:
+    """Return the names among the given ones that the repository serves."""
+    http, token = Http(account.sandbox), get_token(account.sandbox)
+    url = account.sandbox.endpoint.simple_url
+    found = [name for name in names if http(f"{url}{name}/", token).status == 200]
     http.close()
-    return int(status)
+    return found
 
 
-def controls(account: Account, name: str) -> dict[str, str]:
-    found = account.aws.describe_package(
-        domain="my-dom", repository="team", format="pypi", package=name
-    )["package"]
-    return dict(found["originConfiguration"]["restrictions"])
-
-
-PRIVATE = {"publish": "ALLOW", "upstream": "BLOCK"}
+def is_private(account: Account, name: str) -> bool:
+    where = {"domain": "my-dom", "repository": "team", "format": "pypi", "package": name}
+    controls = account.aws.describe_package(**where)["package"]["originConfiguration"]
+    return bool(controls["restrictions"] == {"publish": "ALLOW", "upstream": "BLOCK"})
 
 
 @pytest.mark.wide
 def test_protected_name_is_not_served_from_public(account: Account) -> None:
     """Without --yes nothing changes, and a second run changes nothing."""
-    assert status_of(account, "acme-new") == 200
-    status, output = account.provision("protect", "Acme_App", *TEAM)
-    assert status == 2
-    assert "+" not in output
-    assert status_of(account, "acme-app") == 200
-    status, output = account.provision("protect", "Acme_App", *TEAM, "--yes")
-    assert status == 0
-    assert status_of(account, "acme-app") == 404
-    assert controls(account, "acme-app") == PRIVATE
-    status, output = account.provision("protect", "acme.app", *TEAM)
-    assert status == 0
-    assert "No changes needed." in output
+    assert "+" not in account.says("protect", "Acme_App", *TEAM, status=2)
+    assert served(account, "acme-app", "acme-new") == ["acme-app", "acme-new"]
+    account.says("protect", "Acme_App", *TEAM, "--yes")
+    assert served(account, "acme-app", "acme-new") == ["acme-new"]
+    assert is_private(account, "acme-app")
+    assert "No changes needed." in account.says("protect", "acme.app", *TEAM)
 
 
 @pytest.mark.wide
 def test_protect_shows_the_former_state_and_how_to_restore_it(account: Account) -> None:
-    assert status_of(account, "six") == 200
+    assert served(account, "six")
     account.sandbox.set_origin("six", publish="BLOCK", upstream="ALLOW")
     found = account.json("protect", "six", "acme-new", *TEAM, "--yes")
     reasons = [step["reason"] for step in found["plan"]]
     assert reasons == ["it is not in this repository yet", "it has publish=BLOCK,upstream=ALLOW"]
-    assert controls(account, "six") == PRIVATE
-    status, output = account.provision("protect", "six", *TEAM)
-    assert status == 0
-    assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in output
+    assert is_private(account, "six")
+    said = account.says("protect", "six", *TEAM)
+    assert "--package NAME --restrictions publish=ALLOW,upstream=ALLOW" in said
 
 
 @pytest.mark.wide
 def test_protected_prefix_is_not_served_from_public(account: Account) -> None:
-    """Packages that are published in the repository still are."""
-    status, output = account.provision("protect", "acme-*", *TEAM, "--dry-run")
-    assert status == 0
-    assert "+ keep acme-* private in all repositories of my-dom" in output
-    assert "this was a dry run" in output
-    assert status_of(account, "acme-new") == 200
+    """A package that is published in the repository still is; a second run changes nothing."""
+    said = account.says("protect", "acme-*", *TEAM, "--dry-run")
+    assert "+ keep acme-* private in all repositories of my-dom" in said
+    assert "this was a dry run" in said
+    assert served(account, "acme-new")
+    account.sandbox.deny(UPDATE_GROUP)
+    assert f"AWS denies {UPDATE_GROUP}" in account.says(
+        "protect", "acme-*", *TEAM, "--yes", status=1
+    )
+    account.sandbox.allow(UPDATE_GROUP)
     found = account.json("protect", "Acme_*", *TEAM, "--yes")
     assert [note.split()[0] for note in found["notes"]] == ["acme-new"]
-    assert status_of(account, "acme-app") == 404
-    assert status_of(account, "acme-core") == 200
-    assert status_of(account, "six") == 200
+    assert served(account, "acme-app", "acme-core", "six") == ["acme-core", "six"]
     assert account.json("protect", "acme-*", *TEAM)["plan"] == []
 
 
 def test_protect_blocks_public_in_an_existing_group_and_keeps_the_rest(account: Account) -> None:
     group = {"domain": "my-dom", "packageGroup": "/pypi//acme-~"}
     account.aws.create_package_group(**group, description="Ours")
-    account.aws.update_package_group_origin_configuration(
-        **group, restrictions={"PUBLISH": "BLOCK"}
-    )
+    modes = {"PUBLISH": "BLOCK"}
+    account.aws.update_package_group_origin_configuration(**group, restrictions=modes)
     found = account.json("protect", "acme-*", *TEAM, "--yes")
     assert found["plan"][0]["reason"] == "it has PUBLISH=BLOCK,EXTERNAL_UPSTREAM=INHERIT"
     described = account.aws.describe_package_group(**group)["packageGroup"]
-    modes = {k: v["mode"] for k, v in described["originConfiguration"]["restrictions"].items()}
-    assert modes == {
-        "PUBLISH": "BLOCK",
+    found = described["originConfiguration"]["restrictions"]
+    assert {name: found[name]["mode"] for name in sorted(found)} == {
         "EXTERNAL_UPSTREAM": "BLOCK",
         "INTERNAL_UPSTREAM": "INHERIT",
+        "PUBLISH": "BLOCK",
     }
     assert described["description"] == "Ours"
-
-
-def test_next_run_finishes_a_group_that_was_only_created(account: Account) -> None:
-    account.sandbox.deny("codeartifact:UpdatePackageGroupOriginConfiguration")
-    status, output = account.provision("protect", "acme-*", *TEAM, "--yes")
-    assert status == 1
-    assert "AWS denies codeartifact:UpdatePackageGroupOriginConfiguration" in output
-    account.sandbox.allow("codeartifact:UpdatePackageGroupOriginConfiguration")
-    assert account.provision("protect", "acme-*", *TEAM, "--yes")[0] == 0
-    assert status_of(account, "acme-app") == 404
 
 
 @pytest.mark.wide
@@ -134,30 +112,29 @@ def test_protect_from_pipfile_covers_codeartifact_packages_and_no_public_one(
     account: Account, tmp_path: Path
 ) -> None:
     """Packages that only the lock names are included."""
-    endpoint = account.sandbox.endpoint
     account.aws.create_repository(domain="my-dom", repository="other")
+    public = '[[source]]\nurl = "https://example.com/simple"\nverify_ssl = true\nname = "pypi"\n'
     packages = (
         '[packages]\nacme-app = {version = "*", index = "codeartifact"}\nrequests = "*"\n'
         'public = {version = "*", index = "pypi"}\n'
     )
-    public = '[[source]]\nurl = "https://example.com/simple"\nverify_ssl = true\nname = "pypi"\n'
-    pipfile = write_pipfile(tmp_path, public, source(endpoint), packages)
-    assert status_of(account, "six") == 200
-    versions = {"six": "codeartifact", "acme-core": "codeartifact", "requests": "pypi"}
+    pipfile = write_pipfile(tmp_path, public, source(account.sandbox.endpoint), packages)
+    indexes = {"six": "codeartifact", "acme-core": "codeartifact", "requests": "pypi"}
     lock = {
         "_meta": {"hash": {"sha256": "x"}, "sources": []},
-        "default": {name: {"index": index, "version": "==1"} for name, index in versions.items()},
+        "default": {name: {"index": index, "version": "==1"} for name, index in indexes.items()},
         "develop": {"acme-dev": {"index": "codeartifact"}, "editable": {"path": "."}},
     }
     (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
+    assert served(account, "six")
     account.sandbox.set_origin("acme-core")
     found = account.json("protect", "--from-pipfile", "--yes")
     assert [step["step"].split()[1] for step in found["plan"]] == ["acme-app", "acme-core"]
     assert [note.split()[0] for note in found["notes"]] == ["acme-dev", "six"]
-    assert status_of(account, "six") == 200
+    assert served(account, "six")
     for path in (str(pipfile), str(tmp_path)):
         assert account.json("protect", "--from-pipfile", path)["plan"] == []
-    assert account.provision("protect", "--from-pipfile", "--repository", "other")[0] == 2
+    account.says("protect", "--from-pipfile", "--repository", "other", status=2)
 
 
 @pytest.mark.wide
@@ -176,9 +153,7 @@ def test_protect_from_pipfile_covers_codeartifact_packages_and_no_public_one(
 def test_protect_reports_invalid_input_and_protects_nothing(
     account: Account, words: tuple[str, ...], status: int, message: str
 ) -> None:
-    done, output = account.provision("protect", *words)
-    assert done == status
-    assert message in output
+    assert message in account.says("protect", *words, status=status)
     assert "PutPackageOriginConfiguration" not in account.writes()
 
 
@@ -186,16 +161,10 @@ def test_access_logs_pip_and_twine_in_to_the_repository(
     account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It prints when each token expires; --tool selects one tool."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PIPENV_CA_CACHE_DIR", str(tmp_path / "tokens"))
-    for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    status, output = account.provision("access", *TEAM)
-    assert status == 0
-    assert output.count("The token expires at ") == 2
+    use_home(monkeypatch, tmp_path)
+    said = account.says("access", *TEAM)
+    assert said.count("The token expires at ") == 2
     url = account.sandbox.endpoint.url
     assert f"repository = {url}" in (tmp_path / ".pypirc").read_text()
-    assert url.removeprefix("https://") in output
-    status, output = account.provision("access", *TEAM, "--tool", "twine", "--dry-run")
-    assert status == 0
-    assert "pip.conf" not in output
+    assert url.removeprefix("https://") in said
+    assert "pip.conf" not in account.says("access", *TEAM, "--tool", "twine", "--dry-run")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from support.programs import PIPENV_CA
-from support.provision import ACME, OTHER, OWNER, Account, enter_account
-from support.sandbox import client, client_of
+from support.provision import ACME, OTHER, OWNER, Account, intercept, open_account
+from support.runs import Terminal
+from support.sandbox import client_of
 
-from codeartifact_pipenv.provision.aws import AbsentError, Aws
-from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.provision.aws import AbsentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 WANTED = {"pypi-store": ([], ["public:pypi"]), "team": (["pypi-store"], [])}
+KEY = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"
 THEIRS = {
     "Sid": "PipenvCaRead",
     "Effect": "Allow",
@@ -33,18 +34,17 @@ def account(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Account]:
     """Return an account without the domain acme; this process is in it."""
-    with Sandbox(upstream=False) as running:
-        enter_account(running, monkeypatch)
-        yield Account(running, capsys)
+    with open_account(monkeypatch, capsys, upstream=False) as account:
+        yield account
 
 
 def test_provision_creates_domain_store_and_repository_in_an_empty_account(
     account: Account,
 ) -> None:
-    """It prints the next steps; a second run changes nothing."""
-    status, said = account.provision(*ACME, "--yes", "--wait", "0")
-    assert status == 0
+    """It prints the identity first and the next steps last; a second run changes nothing."""
+    said = account.says(*ACME, "--yes", "--wait", "0")
     assert account.repositories() == WANTED
+    assert 0 < said.index(f"  as {account.sandbox.user.arn}\n") < said.index("done: ")
     url = "acme-123456789012.d.codeartifact.us-east-1.amazonaws.com/pypi/team/"
     assert f'url = "https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{url}simple/"' in said
     assert f"--keyring-provider import --index-url https://{url}simple/" in said
@@ -52,39 +52,30 @@ def test_provision_creates_domain_store_and_repository_in_an_empty_account(
     assert said.rstrip().endswith(f"\n    pipenv-ca fix --add-source https://{url}simple/")
     written = account.writes()
     assert len(written) == 4
-    status, said = account.provision(*ACME)  # no --yes: there is nothing to agree to
-    assert (status, account.writes()) == (0, written)
-    assert "No changes needed." in said
+    assert "No changes needed." in account.says(*ACME)  # nothing that needs --yes
+    assert account.writes() == written
 
 
 def test_plan_is_only_shown_without_a_terminal_and_without_yes(account: Account) -> None:
-    status, said = account.provision(*ACME)
-    assert status == 2
+    said = account.says(*ACME, status=2)
     assert "+ create domain acme" in said
     assert "without a terminal" in said
-    status, said = account.provision(*ACME, "--dry-run")
-    assert status == 0
+    said = account.says(*ACME, "--dry-run")
     assert "~ connect pypi-store to public:pypi" in said
     assert f"as {account.sandbox.user.arn}" in said
     assert account.writes() == []
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(("answer", "made"), [("y", True), ("", False)])
+@pytest.mark.parametrize(("answer", "made"), [(b"y\n", True), (b"\n", False)])
 def test_provision_asks_on_a_terminal_and_defaults_to_no(
-    account: Account, answer: str, made: bool, tmp_path: Path
+    account: Account, answer: bytes, made: bool, tmp_path: Path
 ) -> None:
-    pexpect = pytest.importorskip("pexpect")
     environ = account.sandbox.environ() | {"AWS_REGION": "us-east-1"}
-    running = pexpect.spawn(
-        PIPENV_CA, ["provision", *ACME], env=environ, cwd=tmp_path, encoding="utf-8", timeout=30
-    )
-    running.expect(r"Carry this out\? \[y/N\] ")
-    assert account.writes() == []
-    running.sendline(answer)
-    running.expect(pexpect.EOF)
-    running.close()
-    assert running.exitstatus == (0 if made else 1)
+    with Terminal(PIPENV_CA, "provision", *ACME, env=environ, cwd=tmp_path) as terminal:
+        terminal.type(answer)
+        assert terminal.finish() == (0 if made else 1)
+    assert "Carry this out? [y/N] " in terminal.shown
     assert bool(account.writes()) == made
 
 
@@ -92,14 +83,11 @@ def test_provision_asks_on_a_terminal_and_defaults_to_no(
 def test_variables_name_the_repository_and_region(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MY_DOMAIN, DOMAIN_OWNER and MY_REPO name it; the region comes from AWS_REGION or the profile."""
     for name, value in {"MY_DOMAIN": "acme", "DOMAIN_OWNER": OWNER, "MY_REPO": "team"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    status, said = account.provision("--dry-run")
-    assert status == 2
-    assert "AWS region" in said
+    assert "AWS region" in account.says("--dry-run", status=2)
     account.sandbox.aws_config.write_text("[default]\nregion = eu-west-1\n")
     assert account.json("--dry-run")["region"] == "eu-west-1"
     monkeypatch.setenv("AWS_REGION", "eu-west-2")
@@ -118,37 +106,16 @@ def test_json_output_is_one_document_with_plan_and_result(account: Account) -> N
     assert (again["plan"], again["done"], again["as_wanted"]) == ([], [], True)
     assert len(again["present"]) == 3
     account.sandbox.deny("codeartifact:CreateRepository")
-    status, said = account.provision(*ACME, "--store", "second", "--yes", "--json")
+    said = account.says(*ACME, "--store", "second", "--yes", "--json", status=1)
     failed, _ = json.JSONDecoder().raw_decode(said)
-    assert (status, failed["as_wanted"], failed["error"]["code"]) == (1, False, "operation-denied")
-
-
-def test_the_identity_is_printed_before_the_first_change(account: Account) -> None:
-    said = account.provision(*ACME, "--yes")[1]
-    assert 0 < said.index(f"  as {account.sandbox.user.arn}\n") < said.index("done: ")
+    assert (failed["as_wanted"], failed["error"]["code"]) == (False, "operation-denied")
 
 
 def test_an_unknown_identity_is_printed_as_unknown(account: Account) -> None:
-    assert account.provision(*ACME, "--yes")[0] == 0
+    account.says(*ACME, "--yes")
     account.sandbox.deny("sts:GetCallerIdentity")
-    owner = account.sandbox.endpoint.domain.owner
-    words = ("protect", "invoices", *ACME, "--domain-owner", owner, "--dry-run")
-    status, said = account.provision(*words)
-    assert (status, "  as an unknown identity\n" in said) == (0, True), said
-
-
-def test_existing_upstreams_are_kept_first_and_description_is_changed_on_request(
-    account: Account,
-) -> None:
-    account.aws.create_domain(domain="acme")
-    account.make_repository("older")
-    account.make_repository("team", "older", description="Before")
-    assert account.provision(*ACME, "--yes")[0] == 0
-    assert account.repository("team") == (["older", "pypi-store"], [])
-    assert account.provision(*ACME, "--yes", "--description", "After")[0] == 0
-    assert account.repository("team") == (["older", "pypi-store"], [])
-    found = account.aws.describe_repository(domain="acme", repository="team")["repository"]
-    assert found["description"] == "After"
+    said = account.says("protect", "invoices", *ACME, "--domain-owner", OWNER, "--dry-run")
+    assert "  as an unknown identity\n" in said
 
 
 @pytest.mark.wide
@@ -156,7 +123,7 @@ def test_provision_points_out_an_upstream_that_already_reaches_pypi(account: Acc
     account.aws.create_domain(domain="acme")
     account.make_repository("mirror", connection="public:pypi")
     account.make_repository("team", "mirror")
-    assert "with --store mirror no other one is needed" in account.provision(*ACME, "--dry-run")[1]
+    assert "with --store mirror no other one is needed" in account.says(*ACME, "--dry-run")
     found = account.json(*ACME, "--store", "mirror")
     assert (found["plan"], found["notes"]) == ([], [])
 
@@ -164,7 +131,7 @@ def test_provision_points_out_an_upstream_that_already_reaches_pypi(account: Acc
 def test_repositories_are_created_in_a_domain_of_another_account(account: Account) -> None:
     theirs = client_of(account.sandbox, "codeartifact", account.sandbox.administrator(OTHER))
     theirs.create_domain(domain="acme")
-    assert account.provision(*ACME, "--domain-owner", OTHER, "--yes")[0] == 0
+    account.says(*ACME, "--domain-owner", OTHER, "--yes")
     found = theirs.describe_repository(domain="acme", repository="team")["repository"]
     theirs.close()
     assert (found["domainOwner"], found["administratorAccount"]) == (OTHER, OWNER)
@@ -173,58 +140,38 @@ def test_repositories_are_created_in_a_domain_of_another_account(account: Accoun
 def test_a_repository_connected_to_pypi_needs_no_store(account: Account) -> None:
     account.aws.create_domain(domain="acme")
     account.make_repository("team", connection="public:pypi")
-    status, said = account.provision(*ACME)
-    assert (status, list(account.repositories())) == (0, ["team"])
-    assert "connected to public:pypi itself" in said
+    assert "connected to public:pypi itself" in account.says(*ACME)
+    assert list(account.repositories()) == ["team"]
 
 
-def make_conflict(account: Account, case: str) -> None:
-    """Make a state that cannot be reconciled."""
-    account.aws.create_domain(domain="acme")
-    match case:
-        case "npm":
-            account.make_repository("team", connection="public:npmjs")
-        case "npm-store":
-            account.make_repository("pypi-store", connection="public:npmjs")
-        case "store-above":
-            account.make_repository("older")
-            account.make_repository("pypi-store", "older")
-        case "ten":
-            names = [f"other-{number}" for number in range(10)]
-            for name in names:
-                account.make_repository(name)
-            account.make_repository("team", *names)
-        case _:
-            pass  # an option does not fit the domain
+OTHERS = [f"other-{number}" for number in range(10)]
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("case", "words", "said"),
+    ("repositories", "connections", "words", "said"),
     [
-        ("npm", (), "team is connected to public:npmjs"),
-        ("npm-store", (), "pypi-store is connected to public:npmjs"),
-        ("store-above", (), "pypi-store has upstreams (older)"),
-        ("ten", (), "team has 10 upstreams"),
-        (
-            "key",
-            ("--kms-key", f"arn:aws:kms:us-east-1:{OWNER}:key/other"),
-            "a domain's key cannot be changed",
-        ),
-        (
-            "owner",
-            ("--domain-owner", OTHER),
-            f"account {OWNER} cannot create a domain in account {OTHER}",
-        ),
+        ({"team": ()}, {"team": "public:npmjs"}, (), "team is connected to public:npmjs"),
+        ({"pypi-store": ()}, {"pypi-store": "public:npmjs"}, (), "is connected to public:npmjs"),
+        ({"older": (), "pypi-store": ("older",)}, {}, (), "pypi-store has upstreams (older)"),
+        ({**dict.fromkeys(OTHERS, ()), "team": OTHERS}, {}, (), "team has 10 upstreams"),
+        ({}, {}, ("--kms-key", f"{KEY}-2"), "a domain's key cannot be changed"),
+        ({}, {}, ("--domain-owner", OTHER), f"{OWNER} cannot create a domain in account {OTHER}"),
     ],
+    ids=["npm", "npm store", "store with upstreams", "ten upstreams", "key", "owner"],
 )
 def test_a_conflict_is_explained_and_nothing_is_changed(
-    account: Account, case: str, words: tuple[str, ...], said: str
+    account: Account,
+    repositories: dict[str, tuple[str, ...]],
+    connections: dict[str, str],
+    words: tuple[str, ...],
+    said: str,
 ) -> None:
-    make_conflict(account, case)
+    account.aws.create_domain(domain="acme")
+    for name, upstreams in repositories.items():
+        account.make_repository(name, *upstreams, connection=connections.get(name, ""))
     before = account.writes()
-    status, output = account.provision(*ACME, *words, "--yes")
-    assert status == 1
+    output = account.says(*ACME, *words, "--yes", status=1)
     assert said in output
     assert "[provision-conflict]" in output
     assert "hint: " in output
@@ -250,22 +197,21 @@ def test_a_conflict_is_explained_and_nothing_is_changed(
 def test_invalid_options_are_refused_before_any_change_in_aws(
     account: Account, words: tuple[str, ...]
 ) -> None:
-    status, said = account.provision(*ACME, *words, "--yes")
-    assert (status, account.writes()) == (2, [])
+    said = account.says(*ACME, *words, "--yes", status=2)
     assert "error: " in said
     assert "hint: " in said
+    assert account.writes() == []
 
 
 @pytest.mark.wide
 def test_a_missing_permission_is_named_and_the_next_run_continues(account: Account) -> None:
     account.sandbox.deny("codeartifact:AssociateExternalConnection")
-    status, said = account.provision(*ACME, "--yes")
-    assert status == 1
+    said = account.says(*ACME, "--yes", status=1)
     assert "AWS denies codeartifact:AssociateExternalConnection on arn:aws:codeartifact:" in said
     assert "[operation-denied]" in said
     assert "provision policy admin" in said
     account.sandbox.allow("codeartifact:AssociateExternalConnection")
-    assert account.provision(*ACME, "--yes")[0] == 0
+    account.says(*ACME, "--yes")
     assert account.repositories() == WANTED
 
 
@@ -273,8 +219,7 @@ def test_a_missing_permission_is_named_and_the_next_run_continues(account: Accou
 def test_a_domain_over_the_quota_is_reported_as_a_quota_error(account: Account) -> None:
     for number in range(9):
         account.aws.create_domain(domain=f"other-{number}")
-    status, said = account.provision(*ACME, "--yes")
-    assert status == 1
+    said = account.says(*ACME, "--yes", status=1)
     assert "[quota-exceeded]" in said
     assert "Service Quotas" in said
 
@@ -284,11 +229,9 @@ def test_missing_credentials_are_reported_without_mention_of_a_token(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    status, said = account.provision(*ACME, "--yes")
-    assert status == 1
+    said = account.says(*ACME, "--yes", status=1)
     assert "[no-credentials]" in said
-    assert "CODEARTIFACT_AUTH_TOKEN" not in said  # a token is of no use here
+    assert "CODEARTIFACT_AUTH_TOKEN" not in said  # provisioning does not use a token
 
 
 def test_an_unreachable_proxy_is_reported_when_the_owner_is_named(
@@ -296,114 +239,71 @@ def test_an_unreachable_proxy_is_reported_when_the_owner_is_named(
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    status, said = account.provision(*ACME, "--domain-owner", OWNER, "--yes")
-    assert status == 1
-    assert "[proxy-down]" in said
-
-
-# --- interrupted and concurrent ------------------------------------------------------------
-
-
-class _Killed(BaseException):
-    """The end of a process between two calls."""
+    assert "[proxy-down]" in account.says(*ACME, "--domain-owner", OWNER, "--yes", status=1)
 
 
 @pytest.mark.wide
-def test_the_next_run_finishes_after_an_interruption_at_any_call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_provision_waits_until_aws_shows_what_was_created(
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Aws.call
-    left = 0
+    """After a timeout, the next run continues."""
+    left = 1_000
 
-    def dying(self: Aws, service: str, operation: str, **parameters: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise _Killed
-        return ask(self, service, operation, **parameters)
-
-    monkeypatch.setattr(Aws, "call", dying)
-    words = (*ACME, "--yes", "--grant-read", OTHER)
-    for life in range(30):
-        with monkeypatch.context() as inner, Sandbox(upstream=False) as running:
-            enter_account(running, inner)
-            account = Account(running, capsys)
-            left = life
-            try:
-                account.provision(*words)
-                finished = True
-            except _Killed:
-                finished = False
-            left = 1_000
-            assert account.provision(*words)[0] == 0
-            assert account.repositories() == WANTED
-            assert len(account.statements()) == len(account.statements(None)) == 1
-            assert len(account.writes()) == 6
-            account.aws.close()
-        if finished:
-            assert life > 10
-            return
-    pytest.fail("it makes more calls than thirty")
-
-
-def show_late(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    """Let AWS show a new domain only after some looks."""
-    ask, left = Aws.call, looks
-
-    def late(aws: Aws, service: str, operation: str, **parameters: Any) -> Any:
+    def hide(operation: str) -> None:
         nonlocal left
         if operation == "describe_domain" and left > 0:
             left -= 1
             raise AbsentError("The domain was not found.", "")
-        return ask(aws, service, operation, **parameters)
 
-    monkeypatch.setattr(Aws, "call", late)
-
-
-@pytest.mark.wide
-def test_aws_shows_late_what_was_created(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Provision waits until AWS shows all resources, or reports a timeout; the next run continues."""
-    with monkeypatch.context() as late:
-        show_late(late, looks=1_000)
-        status, said = account.provision(*ACME, "--yes", "--wait", "0")
-    assert status == 1
-    assert "hint: Run the command again" in said
-    show_late(monkeypatch, looks=3)
-    assert account.provision(*ACME, "--yes")[0] == 0
+    intercept(monkeypatch, hide)
+    assert "hint: Run the command again" in account.says(*ACME, "--yes", "--wait", "0", status=1)
+    left = 3
+    account.says(*ACME, "--yes")
     assert account.repositories() == WANTED
     assert account.writes().count("CreateDomain") == 1
 
 
 @pytest.mark.wide
 def test_two_runs_at_once_both_succeed_with_one_result(account: Account, tmp_path: Path) -> None:
+    environ = account.sandbox.environ() | {"AWS_REGION": "us-east-1"}
     words = [PIPENV_CA, "provision", *ACME, "--yes", "--grant-read"]
     running = [
-        subprocess.Popen(
-            [*words, who],
-            env=account.sandbox.environ() | {"AWS_REGION": "us-east-1"},
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for who in (OTHER, "111111111111")
+        subprocess.Popen([*words, account_id], env=environ, cwd=tmp_path, stdin=subprocess.DEVNULL)
+        for account_id in (OTHER, "111111111111")
     ]
-    said = [each.communicate(timeout=120)[0] for each in running]
-    assert [each.returncode for each in running] == [0, 0], said
+    assert [each.wait(120) for each in running] == [0, 0]
     assert account.repositories() == WANTED
     assert account.writes().count("CreateRepository") == 2
     for name in ("team", None):
         assert len(account.statements(name)[0]["Principal"]["AWS"]) == 2
 
 
-# --- permissions for others ---------------------------------------------------------------
+@pytest.mark.wide
+@pytest.mark.parametrize("had_one", [True, False])
+def test_a_policy_that_changes_during_the_run_is_not_overwritten(
+    account: Account, monkeypatch: pytest.MonkeyPatch, had_one: bool
+) -> None:
+    """It changes after the last look if there was a policy, else after the first one."""
+    account.says(*ACME, "--yes", *(("--grant-read", "222222222222") if had_one else ()))
+    statements = [*(account.statements() if had_one else ()), THEIRS]
+    last = f"put_{'repository' if had_one else 'domain'}_permissions_policy"
+
+    def meddle(operation: str) -> None:
+        if operation == last and statements:
+            account.put_statements(*statements)
+            statements.clear()
+
+    intercept(monkeypatch, meddle)
+    account.says(*ACME, "--yes", "--grant-read", OTHER)
+    found = account.statements()
+    assert THEIRS in found
+    ours = [each for each in found if each != THEIRS]
+    assert [len(each["Principal"]["AWS"]) for each in ours] == [1 + had_one]
 
 
-def test_others_are_let_in(account: Account) -> None:
-    """An account's users may get a token, read and publish; the output lists what else they need."""
-    status, said = account.provision(*ACME, "--yes", "--grant-publish", OTHER)
-    assert status == 0
+def test_another_account_may_get_a_token_read_and_publish(account: Account) -> None:
+    """The output lists what else its users need."""
+    said = account.says(*ACME, "--yes", "--grant-publish", OTHER)
     assert "pipenv-ca provision policy publisher --domain acme" in said
     them = {"AWS": [f"arn:aws:iam::{OTHER}:root"]}
     (token,) = account.statements(None)
@@ -416,78 +316,39 @@ def test_others_are_let_in(account: Account) -> None:
 
 
 @pytest.mark.wide
-def test_existing_statements_of_a_policy_are_kept(account: Account) -> None:
-    """Statements are added to a policy and principals to a statement."""
-    assert account.provision(*ACME, "--yes")[0] == 0
-    document = json.dumps({"Version": "2012-10-17", "Statement": [THEIRS]})
-    account.aws.put_repository_permissions_policy(
-        domain="acme", repository="team", policyDocument=document
-    )
+def test_principals_are_added_to_the_statements_of_a_policy(account: Account) -> None:
+    account.says(*ACME, "--yes")
+    account.put_statements(THEIRS)
     for words in (
         ("--grant-read", OTHER),
         ("--grant-publish", "o-abcdefghij"),
         ("--grant-read", "111111111111", "--grant-read", "o-0123456789"),
     ):
-        assert account.provision(*ACME, "--yes", *words)[0] == 0
+        account.says(*ACME, "--yes", *words)
         assert account.json(*ACME, *words)["plan"] == []
     theirs, accounts, organizations, publishers = account.statements()
     assert theirs == THEIRS
     assert "Sid" not in accounts  # it must be unique in a policy
-    assert accounts["Principal"] == {
-        "AWS": ["arn:aws:iam::111111111111:root", f"arn:aws:iam::{OTHER}:root"]
-    }
-    assert organizations["Condition"] == {
-        "StringEquals": {"aws:PrincipalOrgID": ["o-0123456789", "o-abcdefghij"]}
-    }
+    roots = ["arn:aws:iam::111111111111:root", f"arn:aws:iam::{OTHER}:root"]
+    assert accounts["Principal"] == {"AWS": roots}
+    ids = {"aws:PrincipalOrgID": ["o-0123456789", "o-abcdefghij"]}
+    assert organizations["Condition"] == {"StringEquals": ids}
     assert publishers["Action"] == ["codeartifact:PublishPackageVersion"]
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("had_one", [True, False])
-def test_a_policy_that_changes_during_the_run_is_not_overwritten(
-    account: Account, monkeypatch: pytest.MonkeyPatch, had_one: bool
-) -> None:
-    words = ("--grant-read", "222222222222") if had_one else ()
-    assert account.provision(*ACME, "--yes", *words)[0] == 0
-    ask = Aws.call
-    beside = [*(account.statements() if had_one else ()), THEIRS]
-
-    def meddled(self: Aws, service: str, operation: str, **parameters: Any) -> Any:
-        # After the first look; where that showed a policy, after the last one.
-        late = f"put_{'repository' if had_one else 'domain'}_permissions_policy"
-        if operation == late and beside:
-            document = json.dumps({"Version": "2012-10-17", "Statement": [*beside]})
-            beside.clear()
-            account.aws.put_repository_permissions_policy(
-                domain="acme", repository="team", policyDocument=document
-            )
-        return ask(self, service, operation, **parameters)
-
-    monkeypatch.setattr(Aws, "call", meddled)
-    assert account.provision(*ACME, "--yes", "--grant-read", OTHER)[0] == 0
-    found = account.statements()
-    assert THEIRS in found
-    ours = [each for each in found if each != THEIRS]
-    assert [len(each["Principal"]["AWS"]) for each in ours] == [1 + had_one]
-
-
-@pytest.mark.wide
 def test_tags_go_to_all_resources_and_the_key_to_the_domain(account: Account) -> None:
-    """A second run has nothing to change."""
-    arn = f"arn:aws:kms:us-east-1:{OWNER}:key/mine"
-    words = (*ACME, "--yes", "--kms-key", arn)
-    assert account.provision(*words, "--tags", "team=acme", "cost=42")[0] == 0
-    assert client().describe_domain(domain="acme")["domain"]["encryptionKey"] == arn
+    words = (*ACME, "--yes", "--kms-key", KEY)
+    account.says(*words, "--tags", "team=acme", "cost=42")
+    assert account.aws.describe_domain(domain="acme")["domain"]["encryptionKey"] == KEY
     start = f"arn:aws:codeartifact:us-east-1:{OWNER}"
-    resource = f"{start}:repository/acme/pypi-store"
-    for arn in (f"{start}:domain/acme", f"{start}:repository/acme/team", resource):
+    store = f"{start}:repository/acme/pypi-store"
+    for arn in (f"{start}:domain/acme", f"{start}:repository/acme/team", store):
         assert account.tags(arn) == {"team": "acme", "cost": "42"}
-    account.aws.untag_resource(resourceArn=resource, tagKeys=["cost"])
+    account.aws.untag_resource(resourceArn=store, tagKeys=["cost"])
     again = account.json(*words, "--tags", "team=ours", "cost=42")
-    reasons = ["it has team=acme", "it has team=acme", "it has team=acme"]
-    assert [step["reason"] for step in again["plan"]] == reasons
+    assert [step["reason"] for step in again["plan"]] == ["it has team=acme"] * 3
     assert again["plan"][1]["step"] == "tag pypi-store with team=ours, cost=42"
-    assert account.tags(resource) == {"team": "ours", "cost": "42"}
-    assert account.json(*words, "--tags", "cost=42")["plan"] == []
+    assert account.tags(store) == {"team": "ours", "cost": "42"}
     assert account.json(*words)["plan"] == []
     assert account.json(*ACME, "--yes", "--kms-key", "mine")["plan"] == []

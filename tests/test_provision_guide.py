@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.provision import Account, enter_account
+from support.provision import open_account, use_home
 
 from codeartifact_pipenv.provision.cli import PARTS
-from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path as Folder
@@ -21,30 +20,22 @@ COMMANDS = re.findall(r"^pipenv-ca provision (.+)$", _GUIDE, re.MULTILINE)
 
 
 @pytest.mark.wide
-def test_the_guide(
+def test_the_commands_of_the_guide_work_in_order(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Folder
 ) -> None:
-    """The commands work in order; those that change something have nothing left to do when repeated."""
+    """A repeated command that changes something has nothing left to do."""
     monkeypatch.chdir(tmp_path)
-    with Sandbox(upstream=False) as running:
-        enter_account(running, monkeypatch)
-        for name, value in {"HOME": tmp_path, "PIPENV_CA_CACHE_DIR": tmp_path / "tokens"}.items():
-            monkeypatch.setenv(name, str(value))
-        for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
-            monkeypatch.delenv(name, raising=False)
-        account = Account(running, capsys)
+    with open_account(monkeypatch, capsys, upstream=False) as account:
+        use_home(monkeypatch, tmp_path)
         for command in COMMANDS:
             words = shlex.split(command.partition(" > ")[0])
-            status, said = account.provision(*words)
-            assert status == 0, f"{command}: {said}"
+            account.says(*words)
             if "--yes" in words:
                 assert account.json(*words)["plan"] == []
-        account.aws.close()
     assert {words.split()[0] for words in COMMANDS} >= set(PARTS)
 
 
-def test_options_of_the_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every option in the guide appears in a help text."""
+def test_help_shows_every_option_of_the_guide(capsys: pytest.CaptureFixture[str]) -> None:
     from codeartifact_pipenv.provision import cli
     from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.settings import SETTINGS, Settings

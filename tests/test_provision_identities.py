@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from policy_sentry.querying.actions import get_action_data
-from support.provision import ACME, OTHER, OWNER, Account, enter_account
+from support.provision import ACME, OTHER, OWNER, Account, open_account
 from support.sandbox import GITHUB, client
 
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.provision.documents import ROLES, role_document
 from codeartifact_pipenv.provision.permissions import statements_for
-from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +28,14 @@ EXPECTED = Path(__file__).parent / "printed_policies"
 def account(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Account]:
-    """An account, with this process in it."""
-    with Sandbox(domain="acme", repository="team", upstream=False) as running:
-        enter_account(running, monkeypatch)
-        yield Account(running, capsys)
+    options = {"domain": "acme", "repository": "team", "upstream": False}
+    with open_account(monkeypatch, capsys, **options) as account:
+        yield account
 
 
 def printed(account: Account, *words: str) -> Any:
     """Return the output of the command, which must be plain JSON."""
-    status, said = account.provision(*words)
-    assert status == 0, said
-    return json.loads(said)
-
-
-# --- printed policies ---------------------------------------------------------------------
+    return json.loads(account.says(*words))
 
 
 @pytest.mark.wide
@@ -99,7 +92,7 @@ def test_maximum_duration_is_a_condition_on_the_bearer_token(account: Account) -
     assert bearer["Action"] == "sts:GetServiceBearerToken"
     assert bearer["Condition"]["NumericLessThanEquals"] == {"sts:DurationSeconds": "900"}
     for wrong in ("899", "43201"):
-        assert account.provision("policy", "ci", *ACME, "--maximum-duration", wrong)[0] == 2
+        account.says("policy", "ci", *ACME, "--maximum-duration", wrong, status=2)
 
 
 def test_an_admin_may_use_the_kms_key_which_must_be_an_arn(account: Account) -> None:
@@ -107,10 +100,8 @@ def test_an_admin_may_use_the_kms_key_which_must_be_an_arn(account: Account) -> 
     assert [each["Action"] for each in found if each["Resource"] == KEY] == [
         ["kms:CreateGrant", "kms:DescribeKey"]
     ]
-    assert account.provision("policy", "admin", *ACME, "--kms-key", "*")[0] == 2
+    account.says("policy", "admin", *ACME, "--kms-key", "*", status=2)
 
-
-# --- created in IAM -----------------------------------------------------------------------
 
 ARN = f"arn:aws:iam::{OWNER}:policy/acme-ci"
 CREATE = ("policy", "ci", *ACME, "--create", "acme-ci")
@@ -123,37 +114,30 @@ def versions() -> list[tuple[str, bool]]:
 
 @pytest.mark.wide
 def test_a_policy_is_created_once_and_the_attach_command_is_printed(account: Account) -> None:
-    assert account.provision(*CREATE)[0] == 2  # without a terminal
-    status, said = account.provision(*CREATE, "--yes")
-    assert status == 0, said
+    account.says(*CREATE, status=2)  # without a terminal
+    said = account.says(*CREATE, "--yes")
     assert f"aws iam attach-role-policy --role-name ROLE --policy-arn {ARN}" in said
-    status, said = account.provision(*CREATE)
-    assert status == 0, said
-    assert "No changes needed." in said
+    assert "No changes needed." in account.says(*CREATE)
     assert versions() == [("v1", True)]
 
 
 @pytest.mark.wide
 def test_a_changed_policy_becomes_the_new_default_version(account: Account) -> None:
     """The earlier version is kept and becomes the default again on request."""
-    assert account.provision(*CREATE, "--yes")[0] == 0
-    bounded = (*CREATE, "--maximum-duration", "900")
-    status, said = account.provision(*bounded, "--yes")
-    assert status == 0, said
+    account.says(*CREATE, "--yes")
+    said = account.says(*CREATE, "--maximum-duration", "900", "--yes")
     assert f"+ create a new default version of {ARN} (v1 says something else" in said
     assert versions() == [("v1", False), ("v2", True)]
-    assert account.provision(*CREATE, "--yes")[0] == 0
+    account.says(*CREATE, "--yes")
     assert versions() == [("v1", True), ("v2", False)]
 
 
 @pytest.mark.wide
 def test_a_policy_with_five_versions_is_kept_and_one_to_delete_is_named(account: Account) -> None:
     for seconds in range(900, 905):
-        words = (*CREATE, "--maximum-duration", str(seconds), "--yes")
-        assert account.provision(*words)[0] == 0
+        account.says(*CREATE, "--maximum-duration", str(seconds), "--yes")
     before = versions()
-    status, said = account.provision(*CREATE, "--yes")
-    assert status == 1
+    said = account.says(*CREATE, "--yes", status=1)
     assert f"delete-policy-version --policy-arn {ARN} --version-id v1" in said
     assert versions() == before
 
@@ -161,8 +145,7 @@ def test_a_policy_with_five_versions_is_kept_and_one_to_delete_is_named(account:
 @pytest.mark.wide
 def test_a_missing_iam_permission_is_named_with_an_alternative(account: Account) -> None:
     account.sandbox.deny("iam:ListPolicyVersions")
-    status, said = account.provision(*CREATE, "--yes")
-    assert status == 1
+    said = account.says(*CREATE, "--yes", status=1)
     assert "AWS denies iam:ListPolicyVersions" in said
     assert "without --create" in said
 
@@ -175,12 +158,8 @@ def test_a_missing_iam_permission_is_named_with_an_alternative(account: Account)
 def test_invalid_policy_options_are_refused_and_nothing_is_created(
     account: Account, words: tuple[str, ...], said: str
 ) -> None:
-    status, output = account.provision("policy", "ci", *ACME, *words)
-    assert (status, client("iam").list_policies(Scope="Local")["Policies"]) == (2, [])
-    assert said in output
-
-
-# --- trust --------------------------------------------------------------------------------
+    assert said in account.says("policy", "ci", *ACME, *words, status=2)
+    assert client("iam").list_policies(Scope="Local")["Policies"] == []
 
 
 @pytest.mark.parametrize(
@@ -194,30 +173,29 @@ def test_invalid_policy_options_are_refused_and_nothing_is_created(
 def test_trust_policy_names_exactly_one_branch_or_environment(
     account: Account, where: str, subject: str
 ) -> None:
-    assert printed(account, "trust", "--github", where) == {
+    """If the account is named, no request is sent."""
+    before = len(account.sandbox.requests)
+    trust = printed(account, "trust", "--github", where, "--account", OWNER)
+    assert len(account.sandbox.requests) == before
+    condition = {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": subject}
+    assert trust == {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
                 "Principal": {"Federated": f"arn:aws:iam::{OWNER}:oidc-provider/{GITHUB}"},
                 "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {
-                    "StringEquals": {
-                        f"{GITHUB}:aud": "sts.amazonaws.com",
-                        f"{GITHUB}:sub": subject,
-                    }
-                },
+                "Condition": {"StringEquals": condition},
             }
         ],
     }
+    assert printed(account, "trust", "--github", where) == trust
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("where", ["acme/app", "acme/app@*", "acme/*@main", "acme/app@v?"])
 def test_trust_in_several_branches_requires_allow_wildcards(account: Account, where: str) -> None:
-    status, said = account.provision("trust", "--github", where)
-    assert status == 2
-    assert "more than one branch" in said
+    assert "more than one branch" in account.says("trust", "--github", where, status=2)
     trust = printed(account, "trust", "--github", where, "--allow-wildcards")
     condition = trust["Statement"][0]["Condition"]
     assert condition["StringLike"][f"{GITHUB}:sub"].startswith("repo:acme/")
@@ -227,12 +205,4 @@ def test_trust_in_several_branches_requires_allow_wildcards(account: Account, wh
 @pytest.mark.wide
 @pytest.mark.parametrize("where", ["acme", "acme/app@", "acme/app@a b", "acme/app:branch:x", "@x"])
 def test_trust_refuses_other_forms_of_a_github_repository(account: Account, where: str) -> None:
-    assert account.provision("trust", "--github", where, "--account", OWNER)[0] == 2
-
-
-def test_trust_sends_no_request_when_the_account_is_named(account: Account) -> None:
-    account.sandbox.deny("sts:GetCallerIdentity")
-    before = len(account.sandbox.requests)
-    trust = printed(account, "trust", "--github", "a/b@c", "--account", OWNER)
-    assert f"arn:aws:iam::{OWNER}:oidc-provider/" in trust["Statement"][0]["Principal"]["Federated"]
-    assert len(account.sandbox.requests) == before
+    account.says("trust", "--github", where, "--account", OWNER, status=2)

@@ -89,8 +89,9 @@ def read_file(path: Path) -> DistributionFile:
         metadata, _ = parse_email(text)
         sha256 = _digest(path)
     except UNREADABLE as error:
+        reason = str(error).partition(":\n")[0] or type(error).__name__
         raise SandboxError(
-            f"{path.name} cannot be read as a package: {str(error) or type(error).__name__}.",
+            f"{path.name} cannot be read as a package: {reason}.",
             "Build it again.",
         ) from error
     metadata_says = metadata.get("name", ""), metadata.get("version", "")

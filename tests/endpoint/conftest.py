@@ -1,17 +1,18 @@
-"""A sandbox with one private package, and what its package endpoint is asked with."""
+"""A sandbox with one private package, and clients of its package endpoint."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.sandbox import WHEEL, get_token
+from support.sandbox import WHEEL, Http, RepositoryClient, get_token, serving
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -24,21 +25,31 @@ def packages(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def data(packages: Path) -> bytes:
+    """Return the bytes of that wheel."""
+    return (packages / WHEEL).read_bytes()
+
+
+@pytest.fixture
 def sandbox(packages: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
     with Sandbox([packages], upstream=False, base=clean_base) as running:
         yield running
 
 
 @pytest.fixture
-def token(sandbox: Sandbox) -> str:
-    return get_token(sandbox)
+def repository(sandbox: Sandbox, http: Http) -> RepositoryClient:
+    return RepositoryClient(http, sandbox.endpoint, get_token(sandbox))
 
 
 @pytest.fixture
-def page_url(sandbox: Sandbox) -> str:
-    return f"{sandbox.endpoint.simple_url}acme-alone/"
+def start(
+    packages: Path, clean_base: dict[str, str]
+) -> Iterator[Callable[..., tuple[Sandbox, RepositoryClient]]]:
+    """Return a function that starts a sandbox with options, until the end of the test."""
+    with ExitStack() as stack:
 
+        def starting(**options: Any) -> tuple[Sandbox, RepositoryClient]:
+            given = {"upstream": False, "base": clean_base, **options}
+            return stack.enter_context(serving(packages, **given))
 
-@pytest.fixture
-def file_url(page_url: str) -> str:
-    return f"{page_url}2.0/{WHEEL}"
+        yield starting

@@ -1,24 +1,24 @@
-"""The package endpoint's pages, held to what is known of CodeArtifact's own."""
+"""The package endpoint's pages, compared with what is known of CodeArtifact's own."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from support.sandbox import JSON, WHEEL, FakePublicIndex, Http, get_token
+from support.sandbox import JSON, WHEEL, FakePublicIndex, RepositoryClient
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.sandbox import Start
 
 HTML = "application/vnd.pypi.simple.v1+html"
+PAGE, FILE = "acme-alone/", f"acme-alone/2.0/{WHEEL}"
 
 
 @pytest.mark.wide
@@ -43,114 +43,84 @@ HTML = "application/vnd.pypi.simple.v1+html"
     ],
 )
 def test_quality_values_choose_the_form(
-    http: Http, token: str, page_url: str, accept: str | None, kind: str | None
+    repository: RepositoryClient, accept: str | None, kind: str | None
 ) -> None:
-    """The form with the highest quality is served, HTML where nothing is asked, else 406."""
-    headers = {} if accept is None else {"Accept": accept}
-    answer = http(page_url, token, headers=headers)
+    """The answer is 406 if no form is acceptable."""
+    answer = repository.get(PAGE, **({} if accept is None else {"Accept": accept}))
     if kind is None:
         assert answer.status == 406
     else:
         assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
 
 
-def test_before_2026_there_is_html_only(packages: Path, clean_base: dict[str, str]) -> None:
-    """Where only HTML is spoken a client that would take JSON gets HTML, and says so itself."""
-    with Sandbox(
-        [packages], upstream=False, behaviour=Behaviour(pages="html"), base=clean_base
-    ) as sandbox:
-        http, token = Http(sandbox), get_token(sandbox)
-        for accept in (JSON, f"{JSON}, text/html;q=0.1", "image/png"):
-            url = f"{sandbox.endpoint.simple_url}acme-alone/"
-            page = http(url, token, headers={"Accept": accept})
-            assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
-            assert b"<a href=" in page.data
-        http.close()
+@pytest.mark.parametrize("accept", [JSON, f"{JSON}, text/html;q=0.1", "image/png"])
+def test_before_2026_every_client_gets_html(start: Start, accept: str) -> None:
+    _, repository = start(behaviour=Behaviour(pages="html"))
+    page = repository.get(PAGE, Accept=accept)
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
+    assert b"<a href=" in page.data
 
 
 @pytest.mark.parametrize("offered", [False, True])
-def test_metadata_apart(packages: Path, clean_base: dict[str, str], offered: bool) -> None:
-    """Both forms of a page speak of METADATA files if that is chosen, and they are there."""
-    behaviour = Behaviour(metadata=offered)
-    with Sandbox([packages], upstream=False, behaviour=behaviour, base=clean_base) as sandbox:
-        http, token = Http(sandbox), get_token(sandbox)
-        url = f"{sandbox.endpoint.simple_url}acme-alone/"
-        forms = [http(url, token, headers={"Accept": kind}).data for kind in (HTML, JSON)]
-        apart = http(f"{url}2.0/{WHEEL}.metadata", token)
-        http.close()
+def test_metadata_files_are_listed_and_served_only_if_chosen(
+    start: Start, packages: Path, offered: bool
+) -> None:
+    _, repository = start(behaviour=Behaviour(metadata=offered))
+    apart = repository.get(f"{FILE}.metadata")
     with zipfile.ZipFile(packages / WHEEL) as archive:
         metadata = archive.read("acme_alone-2.0.dist-info/METADATA")
     digest = hashlib.sha256(metadata).hexdigest().encode()
-    assert [digest in form for form in forms] == [offered, offered]
+    for form in (HTML, JSON):
+        assert (digest in repository.get(PAGE, Accept=form).data) == offered
     assert (apart.status, apart.data == metadata) == ((200, True) if offered else (404, False))
 
 
-def test_head_says_what_get_would(http: Http, token: str, page_url: str, file_url: str) -> None:
-    """HEAD has the status, type and length of GET, for pages, files and refusals, and no body."""
-    for url, given in ((page_url, token), (file_url, token), (file_url, None), (page_url, None)):
+def test_head_answers_as_get_without_a_body(repository: RepositoryClient) -> None:
+    http, token = repository.http, repository.token
+    for place, given in ((PAGE, token), (FILE, token), (FILE, None), (PAGE, None)):
+        url = repository.url + place
         head, whole = http(url, given, "HEAD"), http(url, given)
-        assert head.status == whole.status
-        assert head.data == b""
+        assert (head.status, head.data) == (whole.status, b"")
         for name in ("Content-Type", "Content-Length"):
             assert head.headers[name] == whole.headers[name]
-    assert http(f"{page_url}2.0/other.whl", token, "HEAD").status == 404
-    # No client may keep what one run said for the next.
-    assert http(file_url, token).headers["Cache-Control"] == "no-store"
+    assert repository.get("acme-alone/2.0/other.whl", "HEAD").status == 404
+    # A client must not keep the files of one run for the next.
+    assert repository.get(FILE).headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(
-    ("asked", "status"),
-    [
-        ("bytes=0-0", 206),
-        ("bytes=-22", 206),
-        ("bytes=10-", 206),
-        ("bytes=99999999-", 416),
-    ],
-)
-def test_a_file_comes_in_parts(
-    packages: Path, clean_base: dict[str, str], asked: str, status: int
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_file_is_served_in_parts_unless_ranges_are_ignored(
+    start: Start, data: bytes, ranges: bool
 ) -> None:
-    """A part is served with its place in the whole, and 416 if it cannot be; or Range is ignored."""
-    data = (packages / WHEEL).read_bytes()
-    for ranges in (True, False):
-        behaviour = Behaviour(ranges=ranges)
-        with Sandbox([packages], upstream=False, behaviour=behaviour, base=clean_base) as sandbox:
-            http, token = Http(sandbox), get_token(sandbox)
-            url = f"{sandbox.endpoint.simple_url}acme-alone/2.0/{WHEEL}"
-            answer = http(url, token, headers={"Range": asked})
-            whole = http(url, token)
-            http.close()
-        assert whole.headers.get("Accept-Ranges") == ("bytes" if ranges else None)
-        assert answer.status == (status if ranges else 200)
-        if answer.status == 206:
-            place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers["Content-Range"])
-            assert place is not None
-            first, last, size = map(int, place.groups())
-            assert size == len(data)
-            assert answer.data == data[first : last + 1]
-        elif answer.status == 200:
-            assert answer.data == data
-            assert "Accept-Ranges" not in answer.headers
+    _, repository = start(behaviour=Behaviour(ranges=ranges))
+    size = len(data)
+    for asked, first, last in (("0-0", 0, 0), ("-22", size - 22, size - 1), ("10-", 10, size - 1)):
+        part = repository.get(FILE, Range=f"bytes={asked}")
+        if ranges:
+            assert (part.status, part.data) == (206, data[first : last + 1])
+            assert part.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
+        else:
+            assert (part.status, part.data) == (200, data)
+    assert repository.get(FILE, Range="bytes=99999999-").status == (416 if ranges else 200)
+    assert ("Accept-Ranges" in repository.get(FILE).headers) == ranges
 
 
-def test_yanked_stays_with_a_version_that_was_fetched(
-    packages: Path, clean_base: dict[str, str], public: FakePublicIndex, tmp_path: Path
+def test_a_retained_version_stays_yanked(
+    start: Start, clean_base: dict[str, str], public: FakePublicIndex, tmp_path: Path
 ) -> None:
-    """A yanked version keeps its flag when it is retained; what was published here has none."""
+    """A version that was published in the repository is not yanked."""
     wheel = make_wheel(tmp_path, "pub", "1.0")
-    public.add("pub", wheel, yanked="broken", **{"upload-time": "2020-01-02T03:04:05.000000Z"})
+    facts = {"yanked": "broken", "upload-time": "2020-01-02T03:04:05.000000Z"}
+    public.add("pub", wheel, **facts)
     base, timed = (
         clean_base | {"PIP_INDEX_URL": public.url},
         Behaviour(upload_time=True, yanked=True),
     )
-    with Sandbox([packages], base=base, behaviour=timed) as sandbox:
-        http, token, url = Http(sandbox), get_token(sandbox), sandbox.endpoint.simple_url
-        assert http(f"{url}pub/1.0/{wheel.name}", token).data == wheel.read_bytes()
-        public.pages.clear()
-        (file,) = http(f"{url}pub/", token, headers={"Accept": JSON}).json()["files"]
-        (own,) = http(f"{url}acme-alone/", token, headers={"Accept": JSON}).json()["files"]
-        http.close()
-    assert (file["yanked"], file["upload-time"]) == ("broken", "2020-01-02T03:04:05.000000Z")
+    _, repository = start(upstream=True, base=base, behaviour=timed)
+    assert repository.download("pub", "1.0") == wheel.read_bytes()
+    public.pages.clear()
+    (file,) = repository.page("pub")["files"]
+    assert file.items() >= facts.items()
     assert file["hashes"]["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
-    assert own["yanked"] is False
+    assert repository.page("acme-alone")["files"][0]["yanked"] is False

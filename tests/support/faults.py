@@ -1,4 +1,4 @@
-"""Five doors to a private package, for trying faults at each: what is run, and what holds."""
+"""Ways to a private package, to try faults at each: the command, and what must hold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PROXY_PASSWORD = "hunter2"
 TOOLS, COMMON = "orb-tools", "orb-common"
-# What every token begins with, here and at AWS: its readable header.
+# The start of every token, here and at AWS: its readable header.
 TOKEN_MARK = "eyJ2ZXIiOj"
 OWN_LINE = re.compile(r"^(?:error|hint|warning|codeartifact-pipenv): .*$", re.MULTILINE)
 
@@ -45,15 +45,11 @@ def publish_packages(sandbox: Sandbox, folder: Path) -> None:
 
 
 class World:
-    """A user with a project, at whom faults are aimed.
+    """A user with a project.
 
     Attributes:
-        sandbox: the AWS.
-        env: the user's environment.
-        folder: the project.
-        home: the user's home.
-        prefix: words before every command, such as those that give it a disk of its own.
-        listener: a socket to close in the end.
+        prefix: words before every command, such as those for other mounts.
+        listener: a socket to close at the end.
     """
 
     def __init__(
@@ -88,20 +84,15 @@ class World:
         del self.env["PIPENV_CA_CACHE_DIR"]
 
     def in_namespace(self, script: str, *places: Path) -> None:
-        """Run commands where a script has changed what is mounted, for them alone.
-
-        Args:
-            script: for a shell; ``$1``, ``$2``... are the places.
-            places: files or folders.
-        """
+        """Run commands with mounts that a shell script changes; ``$1``... are the places."""
         program = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
         if shutil.which("unshare") is None or run(*program, "true", env=self.env, cwd=self.home)[0]:
-            pytest.skip("this system gives nobody mounts of his own")
+            pytest.skip("this system does not let a user change mounts")
         words = [f'{script}\nshift {len(places)}\nexec "$@"', "sh", *map(str, places)]
         self.prefix = (*program, "sh", "-ec", *words)
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file beside the project; return its path."""
+        """Write a file next to the project's folder."""
         path = self.folder.parent / name
         path.write_text(text)
         return path
@@ -116,19 +107,19 @@ class World:
         self.sandbox.clock_offset = seconds
 
     def start(self, work: Callable[[], None]) -> None:
-        """Have something done while commands run."""
+        """Do something while commands run."""
         self._threads.append(threading.Thread(target=work))
         self._threads[-1].start()
 
     def finish(self) -> None:
-        """Wait for all that was started."""
+        """Wait for everything that was started."""
         for thread in self._threads:
             thread.join()
         if self.listener is not None:
             self.listener.close()
 
     def reset(self) -> None:
-        """Let all be as at the beginning; the virtual environment stays, without the packages."""
+        """Restore the first state; the virtual environment stays, without the packages."""
         for name in ("pipenv-cache", "pip-cache"):
             shutil.rmtree(self.folder.parent / name, ignore_errors=True)
         for folder in (self.home, self.temporary):
@@ -143,21 +134,17 @@ class World:
         return run(*self.prefix, *words, env=self.env, cwd=self.folder)
 
     def token(self) -> str:
-        """Return a token that is kept in the cache from here on."""
+        """Put a token into the cache and return it."""
         return get_token(self.sandbox, self.env, self.folder)
 
     def write_pipfile(self, *, public_first: bool) -> None:
-        public = (
-            f'[[source]]\nurl = "{self.public.url.replace("127.0.0.1", "localhost")}"\n'
-            'verify_ssl = false\nname = "public"\n'
-        )
-        tables = [public] if public_first else []
-        write_pipfile(
-            self.folder, *tables, source(self.sandbox.endpoint), f'[packages]\n{TOOLS} = "*"\n'
-        )
+        url = self.public.url.replace("127.0.0.1", "localhost")
+        public = f'[[source]]\nurl = "{url}"\nverify_ssl = false\nname = "public"\n'
+        tables = [public] * public_first + [source(self.sandbox.endpoint)]
+        write_pipfile(self.folder, *tables, f'[packages]\n{TOOLS} = "*"\n')
 
     def write_lock(self) -> None:
-        """Write the lock that `lock` makes of the Pipfile, without asking anybody."""
+        """Write the lock of the Pipfile; only the first one is resolved."""
         path = self.folder / "Pipfile.lock"
         kept = self.folder.parent / "kept.lock"
         if not kept.exists():
@@ -169,11 +156,11 @@ class World:
         shutil.copy(kept, path)
 
     def files(self) -> dict[str, bytes]:
-        """Return what is in the project's own files."""
+        """Return the content of the project's files."""
         return {path.name: path.read_bytes() for path in self.folder.glob("Pipfile*")}
 
     def installed(self) -> list[str]:
-        """Return which of the packages are in the virtual environment."""
+        """Return the packages in the virtual environment."""
         found = self.folder.glob(".venv/lib/*/site-packages/orb_*/__init__.py")
         return sorted(path.parent.name.replace("_", "-") for path in found)
 
@@ -182,11 +169,11 @@ class Door(NamedTuple):
     """A way to the package.
 
     Attributes:
-        prepare: makes the project what it takes.
+        prepare: writes the project.
         words: the command.
-        check: asserts what success is.
-        is_ours: whether a failure is told by us, as ``error:`` and ``hint:``.
-        is_alone: whether no other program has a say.
+        check: asserts success.
+        is_ours: whether our ``error:`` and ``hint:`` report a failure.
+        is_alone: whether no other program takes part.
     """
 
     prepare: Callable[[World], None]
@@ -196,82 +183,69 @@ class Door(NamedTuple):
     is_alone: bool = False
 
 
-def _nothing(_world: World) -> None:
-    pass
-
-
 def _one_token(world: World, done: Result) -> None:
     issued = world.sandbox._state.tokens
     assert issued.find(done.stdout.strip(), world.sandbox.endpoint.domain)
 
 
 def _locked(world: World, _done: Result) -> None:
-    lock = json.loads((world.folder / "Pipfile.lock").read_bytes())
-    assert sorted(lock["default"]) == [COMMON, TOOLS]
-    # (Where there is one source, pipenv names none.)
-    indexes = {entry.get("index", "codeartifact") for entry in lock["default"].values()}
-    assert indexes == {"codeartifact"}
-    assert b"127.0.0.1" not in (world.folder / "Pipfile.lock").read_bytes()
+    text = (world.folder / "Pipfile.lock").read_bytes()
+    locked = json.loads(text)["default"]
+    assert sorted(locked) == [COMMON, TOOLS]
+    # With one source, pipenv names no index.
+    assert {entry.get("index", "codeartifact") for entry in locked.values()} == {"codeartifact"}
+    assert b"127.0.0.1" not in text
 
 
 def _synced(world: World, _done: Result) -> None:
     assert world.installed() == [COMMON, TOOLS]
 
 
-def _as_written(world: World) -> None:
-    world.write_pipfile(public_first=False)
-
-
 def _to_sync(world: World) -> None:
-    _as_written(world)
+    world.write_pipfile(public_first=False)
     world.write_lock()
 
 
-def _public_first(world: World) -> None:
-    world.write_pipfile(public_first=True)
-
-
 def _targeted(world: World, _done: Result) -> None:
-    assert sorted(path.name for path in (world.folder / "target").glob("orb_?????")) == [
-        "orb_tools"
-    ]
+    assert [path.name for path in (world.folder / "target").glob("orb_?????")] == ["orb_tools"]
 
 
-def _pip(world: World) -> tuple[str, ...]:
-    return (
-        *(sys.executable, "-m", "pip", "install", "--no-input", "--target", "target"),
-        *("--keyring-provider", "import", "--index-url", world.sandbox.endpoint.simple_url, TOOLS),
+def _words(*words: str) -> Callable[[World], tuple[str, ...]]:
+    """Return the words of a command, with the repository's URL in the place of URL."""
+    return lambda world: tuple(
+        world.sandbox.endpoint.simple_url if word == "URL" else word for word in words
     )
 
 
+_PIP = (sys.executable, "-m", "pip", "install", "--no-input", "--target", "target")
+_BY_KEYRING = ("--keyring-provider", "import", "--index-url", "URL", TOOLS)
 DOORS = {
-    "token": Door(
-        _nothing,
-        lambda w: (PIPENV_CA, "token", w.sandbox.endpoint.simple_url),
-        _one_token,
-        True,
+    "token": Door(lambda _: None, _words(PIPENV_CA, "token", "URL"), _one_token, True, True),
+    "lock": Door(
+        lambda world: world.write_pipfile(public_first=False),
+        _words(PIPENV_CA, "lock"),
+        _locked,
         True,
     ),
-    "lock": Door(_as_written, lambda _: (PIPENV_CA, "lock"), _locked, True),
-    "sync": Door(_to_sync, lambda _: (PIPENV_CA, "sync"), _synced, True),
-    "loopback": Door(_public_first, lambda _: (PIPENV_CA, "lock"), _locked, True),
-    "keyring": Door(
-        _nothing,
-        lambda w: (KEYRING, "get", w.sandbox.endpoint.simple_url, "aws"),
-        _one_token,
-        False,
+    "sync": Door(_to_sync, _words(PIPENV_CA, "sync"), _synced, True),
+    "loopback": Door(
+        lambda world: world.write_pipfile(public_first=True),
+        _words(PIPENV_CA, "lock"),
+        _locked,
+        True,
     ),
-    "pip": Door(_nothing, _pip, _targeted, False),
+    "keyring": Door(lambda _: None, _words(KEYRING, "get", "URL", "aws"), _one_token, False),
+    "pip": Door(lambda _: None, _words(*_PIP, *_BY_KEYRING), _targeted, False),
 }
 
 
 class Seen(NamedTuple):
-    """What came of a try.
+    """The result of a try.
 
     Attributes:
-        words: ``works``, ``fails``, a cause such as ``[throttled]``, or all that we say.
-        seconds: how long it took.
-        done: all of it.
+        words: ``works``, ``fails``, a cause such as ``[throttled]``, or all our messages.
+        seconds: the duration.
+        done: the whole result.
     """
 
     words: str
@@ -280,7 +254,7 @@ class Seen(NamedTuple):
 
 
 def try_door(world: World, door: Door) -> Seen:
-    """Run a door's command, and check what must hold whatever comes of it."""
+    """Run a door's command, and check what must hold in any case."""
     before = world.files()
     begin = time.monotonic()
     done = world.run(*door.words(world))
@@ -294,7 +268,7 @@ def try_door(world: World, door: Door) -> Seen:
     assert PROXY_PASSWORD not in done.output
     assert world.sandbox.user.secret_access_key not in done.output
     assert not re.search(r'File ".*codeartifact_pipenv', done.output), done.output
-    # (Where pipenv and pip give up, they may show one of theirs.)
+    # A traceback of pipenv or pip is possible when they fail.
     assert "Traceback" not in done.output or (done.status != 0 and not door.is_alone), done.output
     left = [
         path
@@ -311,7 +285,7 @@ def try_door(world: World, door: Door) -> Seen:
 def _what_is_said(door: Door, done: Result) -> str:
     own = [found[0] for found in OWN_LINE.finditer(done.stderr)]
     if done.stderr.splitlines()[-2:] != own[-2:]:
-        # Newer pips have errors and hints, too; ours come last.
+        # Newer pips also print errors and hints; ours come last.
         own = [line for line in own if not line.startswith(("error: ", "hint: "))]
     if done.status == 0:
         return "works" if not own else "works, and says " + " / ".join(own)

@@ -1,10 +1,9 @@
-"""A fleet of machines: processes that ask for a token at one moment, each with a home of its own.
+"""Processes that request a token at one moment, each with its own home.
 
-Run as a program: ``python fleet.py URL COUNT FOLDER``. It loads everything once and
-forks, so that hundreds of them take no gigabytes; what each does from then on is its own: the
-session, the client, the connection, the call, the cache. Each goes as far as a signed request
-that is ready to be sent, and holds there. With all of them there a line is printed, and at
-SIGUSR1 all send. A machine leaves what it met in ``FOLDER/NUMBER/seen.json``.
+Run as a program: ``python fleet.py URL COUNT FOLDER``. It imports everything once and forks, so
+that hundreds of processes need little memory. Each stops with a signed request that is ready to
+be sent. When all are there, a line is printed, and at SIGUSR1 all send. Each process writes its
+result to ``FOLDER/NUMBER/seen.json``.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Loaded before the fork, and only here: the machines are to ask, not to import.
+# Imported before the fork, so that the processes do not import.
 import codeartifact_pipenv.auth.aws
 import codeartifact_pipenv.auth.negative_cache  # noqa: F401
 from codeartifact_pipenv.auth.resolver import resolver_from_environment
@@ -28,19 +27,18 @@ _CALL = b"POST /v1/authorization-token"
 
 
 class _Gate:
-    """Where a process waits, with its first request in hand, and what counts its tries."""
+    """An audit hook that holds back the first request, and records the time of each one."""
 
     def __init__(self, ready: int, gate: int) -> None:
         self._ready, self._gate = ready, gate
         self.sent: list[float] = []
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        # (An audit hook: what is sent is seen, and nothing is replaced.)
         if event != "http.client.send" or not bytes(arguments[1]).startswith(_CALL):
             return
         if not self.sent:
             os.write(self._ready, b".")
-            os.read(self._gate, 1)  # b"" when the gate opens: nobody writes
+            os.read(self._gate, 1)  # returns when the writing end is closed
         self.sent.append(time.monotonic())
 
 
@@ -52,7 +50,7 @@ def _be_a_machine(endpoint: RepositoryEndpoint, folder: Path, gate: _Gate) -> No
     try:
         token = resolver_from_environment(Report()).token(endpoint)
         seen |= {"token": token.value, "source": token.source}
-    except Exception as error:  # noqa: BLE001 - whatever it was is what this machine met
+    except Exception as error:  # noqa: BLE001 - any error is the result
         seen["error"] = str(error)
     seen["ended"] = time.monotonic()
     (folder / "seen.json").write_text(json.dumps(seen))

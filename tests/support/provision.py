@@ -1,56 +1,87 @@
-"""Support for the tests of provisioning: an empty account, and the command in this process."""
+"""An account in which the tests provision, with the command in this process."""
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.sandbox import client, enter
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.provision import cli
+from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.report import Report
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+    import pytest
 
 OWNER, OTHER = "123456789012", "210987654321"
 ACME = ("--domain", "acme", "--repository", "team")
 READS = ("Describe", "Get", "List")
 
 
-def enter_account(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put this very process into a sandbox, in its region."""
-    enter(sandbox, monkeypatch)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
+@contextmanager
+def open_account(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *packages: Path,
+    **options: Any,
+) -> Iterator[Account]:
+    """Put this process into a new sandbox and its region."""
+    with Sandbox(packages, **options) as running:
+        enter(running, monkeypatch)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        account = Account(running, capsys)
+        yield account
+        account.aws.close()
+
+
+def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the tools of this process have their configuration and tokens below a folder."""
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("PIPENV_CA_CACHE_DIR", str(folder / "tokens"))
+    for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def intercept(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
+    """Call a function with the name of each operation before provisioning calls AWS."""
+    original = Aws.call
+
+    def call(aws: Aws, service: str, operation: str, **parameters: Any) -> Any:
+        before(operation)
+        return original(aws, service, operation, **parameters)
+
+    monkeypatch.setattr(Aws, "call", call)
 
 
 class Account:
-    """Somebody who provisions in an account."""
+    """A user who provisions in an account."""
 
     def __init__(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
         self.sandbox = sandbox
         self._capsys = capsys
         self.aws = client()
 
-    def provision(self, *words: str) -> tuple[int, str]:
-        """Run the verb; return its exit status and what it said.
-
-        An error is told as the entry point tells it.
-        """
+    def says(self, *words: str, status: int = 0) -> str:
+        """Run the verb; return its output, with errors as the entry point reports them."""
         self._capsys.readouterr()
         report = Report()
         try:
-            status = cli.main(words, Settings({}, os.environ), report)
+            found = cli.main(words, Settings({}, os.environ), report)
         except CodeArtifactPipenvError as error:
             report.error(error.sentence, error.hint, error.code)
-            status = error.exit_code
+            found = error.exit_code
         said = self._capsys.readouterr()
-        return status, said.out + said.err
+        assert found == status, said
+        return said.out + said.err
 
     def json(self, *words: str) -> Any:
         """Run the verb with ``--json``; return what it printed."""
@@ -61,7 +92,7 @@ class Account:
     def make_repository(
         self, name: str, *upstreams: str, connection: str = "", description: str = ""
     ) -> None:
-        """Make a repository in the domain as somebody else would."""
+        """Make a repository in the domain without our program."""
         self.aws.create_repository(
             domain="acme",
             repository=name,
@@ -69,31 +100,34 @@ class Account:
             upstreams=[{"repositoryName": each} for each in upstreams],
         )
         if connection:
-            self.aws.associate_external_connection(
-                domain="acme", repository=name, externalConnection=connection
-            )
+            where = {"domain": "acme", "repository": name}
+            self.aws.associate_external_connection(**where, externalConnection=connection)
 
-    def repository(self, name: str) -> tuple[list[str], list[str]]:
-        """Return a repository's upstreams and external connections."""
-        found = self.aws.describe_repository(domain="acme", repository=name)["repository"]
-        return (
-            [each["repositoryName"] for each in found["upstreams"]],
-            [each["externalConnectionName"] for each in found["externalConnections"]],
-        )
+    def put_statements(self, *statements: Any) -> None:
+        """Replace the policy of the team's repository."""
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        where = {"domain": "acme", "repository": "team"}
+        self.aws.put_repository_permissions_policy(**where, policyDocument=document)
 
     def repositories(self) -> dict[str, tuple[list[str], list[str]]]:
-        """Return the domain's repositories by name."""
-        found = self.aws.list_repositories_in_domain(domain="acme")["repositories"]
-        return {each["name"]: self.repository(each["name"]) for each in found}
+        """Return upstreams and external connections of the domain's repositories by name."""
+        described = {}
+        for each in self.aws.list_repositories_in_domain(domain="acme")["repositories"]:
+            where = {"domain": "acme", "repository": each["name"]}
+            found = self.aws.describe_repository(**where)["repository"]
+            described[each["name"]] = (
+                [each["repositoryName"] for each in found["upstreams"]],
+                [each["externalConnectionName"] for each in found["externalConnections"]],
+            )
+        return described
 
     def statements(self, repository: str | None = "team") -> list[Any]:
         """Return the statements of a repository's policy, or of the domain's for None."""
         if repository is None:
             answer = self.aws.get_domain_permissions_policy(domain="acme")
         else:
-            answer = self.aws.get_repository_permissions_policy(
-                domain="acme", repository=repository
-            )
+            where = {"domain": "acme", "repository": repository}
+            answer = self.aws.get_repository_permissions_policy(**where)
         return list(json.loads(answer["policy"]["document"])["Statement"])
 
     def tags(self, arn: str) -> dict[str, str]:

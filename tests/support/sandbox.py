@@ -1,32 +1,37 @@
-"""What the tests of the sandbox use: its clients, and a public index behind it."""
+"""Clients of the sandbox, and a public index behind it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from datetime import datetime, timezone
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import botocore.session
+import pytest
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import pytest
-
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
     from codeartifact_pipenv.sandbox.signature import Principal
 
+    # Starts a sandbox with the given options.
+    Start = Callable[..., tuple[Sandbox, "RepositoryClient"]]
+
 GITHUB = "token.actions.githubusercontent.com"
-# What a job in CI has from its OIDC provider; the sandbox does not judge it.
+# The token of a job's OIDC provider; the sandbox accepts any.
 IDENTITY = "an identity of the job's"
 # The one file of the package with which the package endpoint is tested.
 WHEEL = "acme_alone-2.0-py3-none-any.whl"
@@ -62,12 +67,39 @@ def client_of(sandbox: Sandbox, service: str, keys: Principal, region: str = "us
     )
 
 
+# The status that AWS gives with an error's code.
+STATUSES = {
+    "ValidationException": 400,
+    "ServiceQuotaExceededException": 402,
+    "AccessDeniedException": 403,
+    "ExpiredTokenException": 403,
+    "InvalidSignatureException": 403,
+    "MissingAuthenticationTokenException": 403,
+    "SignatureDoesNotMatch": 403,
+    "UnrecognizedClientException": 403,
+    "ResourceNotFoundException": 404,
+    "ConflictException": 409,
+    "ThrottlingException": 429,
+    "InternalServerException": 500,
+    "503": 503,
+}
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, dict[str, Any]]:
+    """Call an operation that AWS refuses; return the error's code and the response."""
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    response: dict[str, Any] = caught.value.response
+    code = str(response["Error"]["Code"])
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == STATUSES[code]
+    return code, response
+
+
 def ask(
     sandbox: Sandbox,
     method: str,
     path: str,
     *,
-    at: datetime | None = None,
     scope: tuple[str, str] = ("codeartifact", "us-east-1"),
     signed: dict[str, str] | None = None,
     unsigned: dict[str, str] | None = None,
@@ -75,38 +107,24 @@ def ask(
     body: bytes = b"",
     body_instead: bytes | None = None,
 ) -> Any:
-    """Call the API with the sandbox's keys, without the half second that a client takes.
+    """Call the API with the sandbox's keys, faster than a client of botocore.
 
-    Args:
-        sandbox: whom to ask.
-        method: the HTTP method.
-        path: path and query, as signed.
-        at: when it is signed; None for now.
-        scope: service and region that it is signed for.
-        signed: headers that are added before.
-        unsigned: headers that are added afterwards.
-        instead: path and query that are sent; None for those that were signed.
-        body: the body, as signed.
-        body_instead: the body that is sent; None for the one that was signed.
+    ``instead`` and ``body_instead`` are sent in place of the path and body that are signed.
     """
     host = "https://codeartifact.us-east-1.amazonaws.com"
     request = AWSRequest(method, f"{host}{path}", data=body, headers=signed or {})
-    timestamp = f"{at or datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-    request.context["timestamp"] = request.headers["X-Amz-Date"] = timestamp
     keys = Credentials(sandbox.user.access_key_id, sandbox.user.secret_access_key)
-    signer = SigV4Auth(keys, *scope)
-    text = signer.string_to_sign(request, signer.canonical_request(request))
-    signer._inject_signature_to_request(request, signer.signature(text, request))
+    SigV4Auth(keys, *scope).add_auth(request)
     headers = dict(request.headers) | (unsigned or {})
-    http = Http(sandbox)
     sent = body if body_instead is None else body_instead
+    http = Http(sandbox)
     answer = http(f"{host}{instead or path}", method=method, headers=headers, body=sent or None)
     http.close()
     return answer
 
 
 def get_token(sandbox: Sandbox, endpoint: RepositoryEndpoint | None = None) -> str:
-    """Get a token for a repository's domain; for the default one's where it is None."""
+    """Get a token for a repository's domain, by default the sandbox's."""
     name, owner, _ = (endpoint or sandbox.endpoint).domain
     answer = ask(sandbox, "POST", f"/v1/authorization-token?domain={name}&domain-owner={owner}")
     return str(answer.json()["authorizationToken"])
@@ -178,17 +196,64 @@ class FakePublicIndexHandler(BaseHTTPRequestHandler):
         del arguments
 
 
-def upload(
-    http: Http, endpoint: RepositoryEndpoint, token: str, wheel: Path, **changed: str
-) -> int:
-    data = wheel.read_bytes()
-    form = {
-        ":action": "file_upload",
-        "protocol_version": "1",
-        "name": "acme-new",
-        "version": "1.0",
-        "filetype": "bdist_wheel",
-        "sha256_digest": hashlib.sha256(data).hexdigest(),
-    }
-    fields = {**form, **changed, "content": (wheel.name, data)}
-    return http(endpoint.url, token, "POST", fields=fields).status
+class RepositoryClient:
+    """A client of one repository, with a token."""
+
+    def __init__(self, http: Http, endpoint: RepositoryEndpoint, token: str) -> None:
+        self.http = http
+        self.token = token
+        self.url = endpoint.simple_url
+        self._upload_url = endpoint.url
+
+    def get(self, place: str, method: str = "GET", **headers: str) -> urllib3.BaseHTTPResponse:
+        """Ask for a URL, or for a path below the repository's own."""
+        url = place if place.startswith("https://") else self.url + place
+        return self.http(url, self.token, method, headers=headers)
+
+    def status(self, place: str) -> int:
+        return self.get(place).status
+
+    def page(self, name: str) -> Any:
+        """Return a package's page as JSON."""
+        return self.get(f"{name}/", Accept=JSON).json()
+
+    def versions(self, name: str) -> set[str]:
+        """Return the versions on a package's page, an empty set if the answer is 404."""
+        answer = self.get(f"{name}/", Accept=JSON)
+        return set(answer.json()["versions"]) if answer.status == 200 else set()
+
+    def download(self, name: str, version: str) -> bytes:
+        """Return the bytes of a wheel, b"" if it is not served."""
+        filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+        answer = self.get(f"{name}/{version}/{filename}")
+        return answer.data if answer.status == 200 else b""
+
+    def upload(
+        self, wheel: Path, filename: str | None = None, **changed: str | None
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a wheel as twine does, with changes to the form; None leaves a field out."""
+        data = wheel.read_bytes()
+        name, version, *_ = wheel.name.split("-")
+        fields = {
+            ":action": "file_upload",
+            "protocol_version": "1",
+            "name": name.replace("_", "-"),
+            "version": version,
+            "filetype": "bdist_wheel",
+            "md5_digest": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+            "sha256_digest": hashlib.sha256(data).hexdigest(),
+            "blake2_256_digest": hashlib.blake2b(data, digest_size=32).hexdigest(),
+            **changed,
+        }
+        form: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
+        form["content"] = (filename or wheel.name, data)
+        return self.http(self._upload_url, self.token, "POST", fields=form)
+
+
+@contextmanager
+def serving(*packages: Path, **options: Any) -> Iterator[tuple[Sandbox, RepositoryClient]]:
+    """Start a sandbox; yield it with a client of its repository."""
+    with Sandbox(packages, **options) as sandbox:
+        http = Http(sandbox)
+        yield sandbox, RepositoryClient(http, sandbox.endpoint, get_token(sandbox))
+        http.close()
