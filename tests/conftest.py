@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from support.clients import Clients, Drive, client_environment
+from support.clients import Clients, Drive, client_environment, make_client_packages
 from support.programs import SAID, clean_environment
 from support.projects import make_private_packages
 from support.traces import leaks_in_files, leaks_in_output
@@ -253,10 +253,8 @@ def workshop(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
     """A CodeArtifact to which clients may publish what they like; it reaches the public index."""
-    wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
-    with Sandbox(domain="my-dom", repository="team", base=clean_base) as running:
-        for wheel in wheels:
-            running.publish(wheel)
+    packages = make_client_packages(tmp_path_factory.mktemp("packages"))
+    with Sandbox(packages, domain="my-dom", repository="team", base=clean_base) as running:
         yield running
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from support.programs import PIPENV, SCRIPTS, Result, run
+from support.projects import make_private_packages, source, write_pipfile
 from support.runs import Calls, get_token
 from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 from codeartifact_pipenv.files.lock import locked
-from codeartifact_pipenv.sandbox.wheels import make_wheel
+from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +68,56 @@ def make_program(folder: Path, name: str) -> Path:
         ),
     }
     return make_wheel(folder, name, "1.0", modules=modules)
+
+
+def make_client_packages(folder: Path) -> list[Path]:
+    """Make the private packages, a program, and sdists that need a private package to build."""
+    builder = make_wheel(folder, "orb-builder", "1.0")
+    sdists = {"orb-source": "3.0", "orb-tool": "1.0"}
+    return [
+        *make_private_packages(folder),
+        builder,
+        make_program(folder, "orb-tool"),
+        *(make_sdist(folder, *each, build_requires=["orb-builder"]) for each in sdists.items()),
+    ]
+
+
+_APPLICATION = """\
+[project]
+name = "{name}"
+version = "1.0"
+description = "An application."
+requires-python = ">=3.10"
+dependencies = ["orb-schema-generator==1.0.1"]
+
+[[tool.uv.index]]
+url = "{url}"
+default = true
+authenticate = "{authenticate}"
+
+[[tool.poetry.source]]
+name = "in-house"
+url = "{url}"
+
+[[tool.pdm.source]]
+name = "pypi"
+url = "{url}"
+
+[tool.hatch.envs]
+pip = {{path = ".venv", skip-install = true, installer = "pip", dependencies = ["orb-schema-generator==1.0.1"]}}
+uv = {{path = ".venv", skip-install = true, installer = "uv", dependencies = ["orb-schema-generator==1.0.1"]}}
+"""
+
+
+def write_application(drive: Drive, name: str, url: str) -> None:
+    """Write a project that every client can use: its files, and what is built of it."""
+    authenticate = "auto" if "@" in url else "always"
+    text = _APPLICATION.format(name=name, url=url, authenticate=authenticate)
+    drive.write("pyproject.toml", text)
+    packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
+    write_pipfile(drive.folder, source(drive.endpoint, userinfo="aws@"), packages)
+    for make in (make_wheel, make_sdist):
+        make(drive.folder / "dist", name, "1.0")
 
 
 class Clients:
