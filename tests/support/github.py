@@ -31,12 +31,8 @@ class GitHub(NamedTuple):
 
 
 @contextmanager
-def github(
-    env: Mapping[str, str],
-    status: int = 200,
-    body: bytes = json.dumps({"value": IDENTITY}).encode(),
-) -> Iterator[GitHub]:
-    """Serve identity tokens as GitHub does ("OpenID Connect reference")."""
+def answering(body: bytes, status: int = 200) -> Iterator[tuple[str, list[Asked]]]:
+    """Give one answer to every GET; yield the server's URL, and what it is asked."""
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,12 +49,23 @@ def github(
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def github(
+    env: Mapping[str, str],
+    status: int = 200,
+    body: bytes = json.dumps({"value": IDENTITY}).encode(),
+) -> Iterator[GitHub]:
+    """Serve identity tokens as GitHub does ("OpenID Connect reference")."""
+    with answering(body, status) as (url, asked):
         job = {
-            "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{server.server_port}/id?api=2",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/id?api=2",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": PASSWORD,
             "GITHUB_REPOSITORY": "acme/app",
             "GITHUB_RUN_ID": "77",
         }
         yield GitHub({**env, **job}, asked)
-        server.shutdown()
-        thread.join()
