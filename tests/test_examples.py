@@ -161,7 +161,11 @@ def test_quickstart_runs_in_the_demonstration_and_in_an_account(
     assert "acme-invoices" in bash(demo, clean_env, tmp_path)
     (project / "Pipfile.lock").unlink(missing_ok=True)
     acme = Sandbox(
-        [project / "packages"], "acme", region="eu-west-1", repository="team", base=clean_base
+        [project / "packages"],
+        domain="acme",
+        region="eu-west-1",
+        repository="team",
+        base=clean_base,
     )
     with acme as sandbox:
         said = bash(own, sandbox.environ(clean_env), project)
