@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("short")
+
+CLIENTS = "clients that ask keyring, with AWS's credentials alone"
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -72,10 +76,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A CodeArtifact with the private packages in two repositories.
-
-    The default one, team, reaches the public index; lonely does not.
-    """
+    """Two repositories with the private packages; lonely does not reach the public index."""
     wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
     with Sandbox(domain="my-dom", repository="team", base=clean_environment()) as running:
         lonely = running.add_repository("lonely")
@@ -92,79 +93,57 @@ def clean_base() -> dict[str, str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what works, and what is recognised, out of what tests recorded of themselves."""
-    recorded = [
-        (key, value, report.passed)
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for key, value in report.user_properties
-    ]
-    _print_cells(terminalreporter, [value for key, value, _ in recorded if key == "cells"])
-    rows = [(*value, passed) for key, value, passed in recorded if key == "conformance"]
+    """Print the tables whose rows tests have recorded."""
+    rows = defaultdict(list)
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "call":
+            for key, row in report.user_properties:
+                rows[key].append((row, "ok" if report.passed else "FAILED"))
+    tables = {
+        "pipenv commands by version and layout": list(cell_lines(rows["cells"])),
+        "clients that others wrote, driven against the sandbox": [
+            f"{driven:<40} {checked}  {verdict}"
+            for (driven, checked), verdict in sorted(rows["conformance"])
+        ],
+        CLIENTS: [
+            f"{client:<8} {version:<10} {way:<44} {done}: {verdict}"
+            for (client, version, way, done), verdict in sorted(rows["client"])
+        ],
+        "load, faults and attack: figures": [
+            f"{what:<50} {seen}" for (what, seen), _ in sorted(rows["figure"])
+        ],
+        "causes recognised": list(counts(rows["cause"])),
+        "faults as expected": list(counts(rows["fault"])),
+    }
+    if rows["client"]:
+        passed = sum(verdict == "ok" for _, verdict in rows["client"])
+        tables[CLIENTS].append(f"{passed} of {len(rows['client'])} ways ok")
+    for title, lines in tables.items():
+        if lines:
+            terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.line(line)
+
+
+def cell_lines(rows: list[tuple[Any, str]]) -> Iterator[str]:
+    """Yield a line for each version and layout of the matrix, and one for all."""
+    results = []
+    for version, layout, cells in sorted((row for row, _ in rows), key=lambda row: row[:2]):
+        failed = ", ".join(name for name, result in cells.items() if result != "ok")
+        verdict = f"FAILED: {failed}" if failed else "all ok"
+        yield f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}"
+        results += cells.values()
     if rows:
-        terminalreporter.section("clients that others wrote, driven against the sandbox")
-    for driven, checked, passed in sorted(rows):
-        terminalreporter.line(f"{driven:<40} {checked}{'' if passed else '  FAILED'}")
-    _print_clients(
-        terminalreporter, [(*value, passed) for key, value, passed in recorded if key == "client"]
-    )
-    _print_figures(terminalreporter, [value for key, value, _ in recorded if key == "figure"])
-    for key, title, words in (
-        ("cause", "causes recognised", "by {}: {} of {}"),
-        ("fault", "faults, by door", "{}: faults: {} of {} as expected"),
-    ):
-        counted = [(*value, passed) for other, value, passed in recorded if other == key]
-        _print_counts(terminalreporter, title, words, counted)
+        yield f"{results.count('ok')} of {len(results)} cells ok"
 
 
-def _print_counts(
-    terminalreporter: pytest.TerminalReporter,
-    title: str,
-    words: str,
-    rows: list[tuple[str, str, bool]],
-) -> None:
-    if rows:
-        terminalreporter.section(title)
-    for who in sorted({who for who, _, _ in rows}):
-        passed = [passed for other, _, passed in rows if other == who]
-        missed = ", ".join(name for other, name, p in rows if other == who and not p)
-        more = f"; not: {missed}" if missed else ""
-        terminalreporter.line(f"{words.format(who, passed.count(True), len(passed))}{more}")
-
-
-def _print_figures(terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str]]) -> None:
-    if rows:
-        terminalreporter.section("load, faults and attack: figures")
-    for what, seen in sorted(rows):
-        terminalreporter.line(f"{what:<50} {seen}")
-
-
-def _print_cells(
-    terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str, dict[str, str]]]
-) -> None:
-    if not rows:
-        return
-    terminalreporter.section("pipenv commands by version and layout")
-    for version, layout, cells in sorted(rows, key=lambda row: row[:2]):
-        failed = [name for name, result in cells.items() if result != "ok"]
-        verdict = "all ok" if not failed else f"FAILED: {', '.join(failed)}"
-        terminalreporter.line(f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}")
-    results = [result for _, _, cells in rows for result in cells.values()]
-    terminalreporter.line(f"{results.count('ok')} of {len(results)} cells ok")
-
-
-def _print_clients(
-    terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str, str, str, bool]]
-) -> None:
-    if not rows:
-        return
-    terminalreporter.section("clients that ask keyring, with AWS's credentials alone")
-    for client, version, way, done, passed in sorted(rows):
-        verdict = "ok" if passed else "FAILED"
-        terminalreporter.line(f"{client:<8} {version:<10} {way:<44} {done}: {verdict}")
-    passed_rows = [row for row in rows if row[-1]]
-    terminalreporter.line(f"{len(passed_rows)} of {len(rows)} ways ok")
+def counts(rows: list[tuple[Any, str]]) -> Iterator[str]:
+    """Yield for each group how many of its rows passed, and the names of the others."""
+    for group in sorted({group for (group, _), _ in rows}):
+        verdicts = [(name, verdict) for (other, name), verdict in rows if other == group]
+        missed = [name for name, verdict in verdicts if verdict == "FAILED"]
+        more = f"; not: {', '.join(missed)}" if missed else ""
+        yield f"by {group}: {len(verdicts) - len(missed)} of {len(verdicts)}{more}"
 
 
 @pytest.fixture(scope="session")
@@ -190,10 +169,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
-    """Return an environment without anybody's settings, and with a home of its own.
-
-    Downloads are shared within the session; temporary files go to ``tmp_path / "tmp"``.
-    """
+    """An environment without anybody's settings; only downloads are shared within the session."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     return clean_environment() | {
