@@ -18,7 +18,7 @@ import botocore.configloader
 import botocore.configprovider
 import botocore.exceptions
 
-from codeartifact_pipenv.files.parsing import ini_trouble
+from codeartifact_pipenv.files.io import ini_trouble
 from codeartifact_pipenv.terminal.redact import MASK, redact
 
 TYPE_CHECKING = False

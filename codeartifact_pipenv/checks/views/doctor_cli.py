@@ -17,7 +17,7 @@ from codeartifact_pipenv.checks.views.output import (
     show_sections,
 )
 from codeartifact_pipenv.findings import FAILURE, OK
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.report import Report
 from codeartifact_pipenv.terminal.arguments import Parser
 
