@@ -122,18 +122,6 @@ def test_lint_finds_nothing_in_the_sources_that_documents_show(
 
 
 @WIDE
-def test_completion_lines_of_the_usage_guide_work(
-    clean_env: dict[str, str], tmp_path: Path
-) -> None:
-    (_, posix), (_, windows) = blocks_of("examples/guides/usage.md", "Completion")
-    for variable in re.findall(r"\w+_source", posix + windows):
-        said = bash([f"_PIPENV_CA_COMPLETE={variable} pipenv-ca"], clean_env, tmp_path)
-        assert "pipenv-ca" in said
-    said = bash([posix.splitlines()[0], "complete -p pipenv-ca"], clean_env, tmp_path)
-    assert said.startswith("complete ")
-
-
-@WIDE
 def test_line_of_the_readme_prints_what_it_shows_in_a_fresh_checkout(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:

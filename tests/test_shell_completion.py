@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
+from support.checkout import document
+from support.guides import section
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 
 from codeartifact_pipenv.shell_completion.helps import read_help
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WIDE = pytest.mark.wide
+GUIDE = section(document("examples/guides/usage.md"), "Completion")
 PROMPT = "next? "
 # The typed words, and the last word after a tab.
 LINES = [
@@ -64,7 +68,7 @@ def test_tab_completes_our_words_pipenvs_words_and_files(
 ) -> None:
     shell = pexpect.spawn(words, env=shell_env, cwd=str(project), encoding="utf-8", timeout=40)
     try:
-        loads = f'eval "$(_PIPENV_CA_COMPLETE={words.partition(" ")[0]}_source pipenv-ca)"'
+        (loads,) = re.findall(rf"^.*{words.split(maxsplit=1)[0]}_source.*\)\"", GUIDE, re.MULTILINE)
         shell.sendline(f"{start}{loads}; echo rea''dy")
         shell.expect("ready\r\n")
         for typed, wanted in LINES:
@@ -150,12 +154,15 @@ def test_completion_offers_the_words_that_a_command_accepts(
     assert offered(complete(f"{shell}_complete", words, clean_env, project)) == wanted.split()
 
 
+@pytest.mark.parametrize("variable", re.findall(r"\w+_source", GUIDE))
 def test_completion_script_uses_the_name_that_the_program_was_called_by(
-    clean_env: dict[str, str], project: Path
+    variable: str, clean_env: dict[str, str], project: Path
 ) -> None:
-    env = clean_env | {"_PIPENV_CA_COMPLETE": "bash_source"}
+    env = clean_env | {"_PIPENV_CA_COMPLETE": variable}
     done = run(SCRIPTS / "codeartifact-pipenv", env=env, cwd=project)
-    assert done.stdout.endswith("-F _codeartifact_pipenv_completion codeartifact-pipenv\n")
+    assert (done.status, done.stderr) == (0, "")
+    assert "codeartifact-pipenv" in done.stdout
+    assert "pipenv-ca" not in done.stdout
 
 
 def test_completion_for_an_unknown_shell_is_refused(
