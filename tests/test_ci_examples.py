@@ -113,12 +113,6 @@ def test_the_dockerfile_gets_its_token_from_a_mounted_secret_alone() -> None:
     assert [each.secrets for each in instructions if each.secrets] == [["CODEARTIFACT_AUTH_TOKEN"]]
 
 
-def test_hooks_of_the_example_are_those_of_this_repository() -> None:
-    (repository,) = load_yaml(CI / "pre-commit-config.yaml")["repos"]
-    hooks = load_yaml(ROOT / ".pre-commit-hooks.yaml")
-    assert [hook["id"] for hook in repository["hooks"]] == [hook["id"] for hook in hooks]
-
-
 # --- what the files run ---------------------------------------------------------------------
 
 
@@ -340,12 +334,13 @@ def test_pre_commit_accepts_the_hooks_and_each_passes_on_its_files(
     job: Reader, clients: Clients
 ) -> None:
     program = clients("pre-commit").bin / "pre-commit"
-    job.run(
-        f"'{program}' validate-config '{CI / 'pre-commit-config.yaml'}'",
-        f"'{program}' validate-manifest '{ROOT / '.pre-commit-hooks.yaml'}'",
-        INSTALL,
-    )
-    for hook in load_yaml(ROOT / ".pre-commit-hooks.yaml"):
+    example, manifest = CI / "pre-commit-config.yaml", ROOT / ".pre-commit-hooks.yaml"
+    job.run(f"'{program}' validate-config '{example}'")
+    job.run(f"'{program}' validate-manifest '{manifest}'", INSTALL)
+    (repository,) = load_yaml(example)["repos"]
+    hooks = load_yaml(manifest)
+    assert [hook["id"] for hook in repository["hooks"]] == [hook["id"] for hook in hooks]
+    for hook in hooks:
         names = [path.name for path in job.folder.iterdir() if re.search(hook["files"], path.name)]
         assert sorted(names) == ["Pipfile", "Pipfile.lock"]
         job.run(" ".join([hook["entry"], *names]))

@@ -132,7 +132,7 @@ def test_completion_describes_commands_and_asks_pipenv_only_once(
     [
         ("bash", "pipenv-ca --ca-profile 'my work' login ", "pip twine netrc"),
         ("zsh", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
-        ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\n\n", "pip twine netrc"),
+        ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\nt\n", "twine"),
         ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
         *(
             pytest.param("bash", f"pipenv-ca {words}", wanted, marks=WIDE)
