@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.acme import Reader, acme_sandbox, add_profile, make_invoices, write_acme_project
+from support.acme import Reader, acme_sandbox, make_invoices, write_acme_project
 from support.checkout import document
 from support.clients import OURS
 from support.files import files_with
@@ -46,7 +46,7 @@ def acme(clean_base: dict[str, str], tmp_path: Path) -> Iterator[Sandbox]:
 def reader(acme: Sandbox, clean_env: dict[str, str], project: Path) -> Reader:
     """A developer who may read all packages, in a project with a public package."""
     reader = Reader(acme, clean_env, project)
-    add_profile(acme, reader.home, "acme-dev")
+    reader.add_profile("acme-dev")
     write_pipfile(project, PYPI_SOURCE, '[packages]\nsix = "*"\n')
     return reader
 
@@ -197,7 +197,7 @@ def test_uv_and_uvx_get_private_packages_also_when_a_configuration_starts_uvx(jo
     assert follow(job, section(text, "uvx")).stdout == "orbs are well\n" * 2
     (servers,) = [json.loads(block) for kind, block in blocks(text) if kind == "json"]
     server = servers["mcpServers"]["acme"]
-    add_profile(job.acme, job.home, "acme-dev")
+    job.add_profile("acme-dev")
     for name in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         del job.env[name]
     command = shlex.join([server["command"], *server["args"]])

@@ -29,12 +29,6 @@ CI_ROLE = f"arn:aws:iam::{OWNER}:role/acme-ci"
 _PROGRAMS = ("pip", "pipenv", "uv", "uvx")
 
 
-def make_acme_packages(folder: Path) -> list[Path]:
-    """Make acme-invoices, acme-core, which it needs, and acme-mcp, a program."""
-    core = make_wheel(folder, "acme-core", "1.0", modules={"acme_core/__init__.py": ""})
-    return [make_invoices(folder, "1.0"), core, make_program(folder, "acme-mcp")]
-
-
 def make_invoices(folder: Path, version: str) -> Path:
     """Make a version of acme-invoices, which needs acme-core and the public six."""
     module = {"acme_invoices/__init__.py": "def total() -> int:\n    return 42\n"}
@@ -43,21 +37,17 @@ def make_invoices(folder: Path, version: str) -> Path:
 
 
 def acme_sandbox(folder: Path, base: Mapping[str, str]) -> Sandbox:
-    """Return a sandbox with acme's repository, which reaches the public index."""
+    """Return a sandbox with acme's repository: invoices, core, and the program acme-mcp."""
     name, owner, region = ACME
-    wheels = make_acme_packages(folder)
+    core = make_wheel(folder, "acme-core", "1.0", modules={"acme_core/__init__.py": ""})
+    wheels = [make_invoices(folder, "1.0"), core, make_program(folder, "acme-mcp")]
     return Sandbox(wheels, domain=name, owner=owner, region=region, repository=TEAM, base=base)
 
 
 class Reader:
     """A developer at acme, or a job, on a machine on which our package is not installed.
 
-    Attributes:
-        acme: the repositories.
-        calls: the requests since the reader was made.
-        env: the environment, without AWS credentials.
-        folder: the project's folder.
-        home: the home folder.
+    The environment has no AWS credentials; ``calls`` counts the requests from now on.
     """
 
     def __init__(self, acme: Sandbox, base: Mapping[str, str], folder: Path) -> None:
@@ -103,50 +93,37 @@ class Reader:
         """Return the version of a distribution in the project's environment."""
         return Place(self.folder / ".venv").version(name)
 
-
-def add_profile(sandbox: Sandbox, home: Path, name: str) -> None:
-    """Make a user of acme, and a profile with their keys.
-
-    Args:
-        sandbox: where.
-        home: the user's home folder.
-        name: the profile's.
-    """
-    iam = client_of(sandbox, "iam", sandbox.user)
-    user = f"user-{secrets.token_hex(4)}"
-    try:
+    def add_profile(self, name: str) -> None:
+        """Make a user of acme, and a profile with their keys."""
+        iam = client_of(self.acme, "iam", self.acme.user)
+        user = f"user-{secrets.token_hex(4)}"
         iam.create_user(UserName=user)
         keys = iam.create_access_key(UserName=user)["AccessKey"]
-    finally:
         iam.close()
-    config = home / ".aws" / "config"
-    config.parent.mkdir(exist_ok=True)
-    config.write_text(
-        f"[profile {name}]\nregion = eu-west-1\naws_access_key_id = {keys['AccessKeyId']}\n"
-        f"aws_secret_access_key = {keys['SecretAccessKey']}\n",
-        encoding="utf-8",
-    )
+        config = self.home / ".aws" / "config"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(
+            f"[profile {name}]\nregion = {ACME.region}\naws_access_key_id = {keys['AccessKeyId']}\n"
+            f"aws_secret_access_key = {keys['SecretAccessKey']}\n"
+        )
 
 
-def write_acme_project(folder: Path, sandbox: Sandbox, *, public_first: bool = True) -> None:
-    """Write a project that needs acme-invoices, with a test of its own.
+_TEST = """\
+import unittest
+import acme_invoices
 
-    Args:
-        folder: where.
-        sandbox: whose repository it names.
-        public_first: whether the public index is the first source, and entries name the
-            repository; otherwise the repository is the only source.
-    """
-    index = ', index = "codeartifact"' if public_first else ""
+
+class Test(unittest.TestCase):
+    def test(self):
+        self.assertEqual(acme_invoices.total(), 42)
+"""
+
+
+def write_acme_project(folder: Path, sandbox: Sandbox) -> None:
+    """Write a project that needs acme-invoices, with a test of its own."""
     entries = (
-        f'[packages]\nacme-invoices = {{version = "~=1.0"{index}}}\n'
-        f'acme-core = {{version = "*"{index}}}\nsix = "*"\n'
+        '[packages]\nacme-invoices = {version = "~=1.0", index = "codeartifact"}\n'
+        'acme-core = {version = "*", index = "codeartifact"}\nsix = "*"\n'
     )
-    tables = [PYPI_SOURCE] if public_first else []
-    write_pipfile(folder, *tables, source(sandbox.endpoint), entries)
-    test = (
-        "import unittest\nimport acme_invoices\n\n\n"
-        "class Test(unittest.TestCase):\n"
-        "    def test(self):\n        self.assertEqual(acme_invoices.total(), 42)\n"
-    )
-    (folder / "test_app.py").write_text(test, encoding="utf-8")
+    write_pipfile(folder, PYPI_SOURCE, source(sandbox.endpoint), entries)
+    (folder / "test_app.py").write_text(_TEST)

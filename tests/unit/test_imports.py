@@ -53,27 +53,21 @@ backend = CodeArtifactBackend()
 assert backend.get_password("https://example.com/simple", "aws") is None
 assert backend.get_credential("poetry-repository-x", None) is None
 """
-RESOLVER = """
+FILL = """
 import os
+from datetime import datetime, timedelta, timezone
+from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import Resolver
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.report import Report
 from codeartifact_pipenv.settings import Settings
 
-provider = None
-resolver = Resolver(Settings({}, os.environ), os.environ, Report(), provider=provider)
-assert resolver.token(parse_url("URL")).value == "kept-token"
-""".replace("URL", URL)
-FILL = RESOLVER.replace(
-    "provider = None",
-    """
-from datetime import datetime, timedelta, timezone
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 now = datetime.now(timezone.utc)
 times = {"issued_at": now, "expires_at": now + timedelta(hours=12)}
-provider = lambda *_, **__: AuthorizationToken("kept-token", source="AWS", **times)
-""",
-)
+token = AuthorizationToken("kept-token", source="AWS", **times)
+resolver = Resolver(Settings({}, os.environ), os.environ, Report(), provider=lambda *_, **__: token)
+resolver.token(parse_url("URL"))
+""".replace("URL", URL)
 BACKEND = f"""
 from codeartifact_pipenv.auth.backend import CodeArtifactBackend
 assert CodeArtifactBackend().get_password("{URL}", None) == "kept-token"
@@ -130,9 +124,8 @@ def test_backend_answers_for_other_services_with_what_keyring_has_loaded(
     [
         (BACKEND, ()),  # keyring itself loads the backend
         (VERB.replace("WORDS", f"'token', '{URL}'"), ("keyring", "configparser")),
-        (RESOLVER, ("keyring", "configparser")),
     ],
-    ids=["backend", "verb", "resolver"],
+    ids=["backend", "verb"],
 )
 def test_cached_token_is_served_without_botocore_or_a_parser_for_keyringrc(
     script: str, unwanted: tuple[str, ...], environ: dict[str, str], tmp_path: Path, home: Path
