@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from support.sandbox import FakePublicIndex, Http
 
-# How long an example takes says more of the machine than of the code. Each run has other examples.
+# The time that an example takes depends on the machine. Each run has other examples.
 hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("short")
@@ -38,7 +39,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many examples there are; let programs be interrupted, whoever started this one."""
+    """Choose the number of examples; let programs be interrupted, however this one was started."""
     if config.getoption("--long"):
         hypothesis.settings.load_profile("long")
     for number in signal.valid_signals() & {signal.SIGINT, getattr(signal, "SIGHUP", None)}:
@@ -47,15 +48,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long form of the endurance suites, and of tests with examples by chance."""
-    parser.addoption(
-        "--long", action="store_true", help="endurance in full size, 1000 examples of each property"
-    )
+    """Add the long form of endurance suites and property tests."""
+    text = "endurance in full size, 1000 examples of each property"
+    parser.addoption("--long", action="store_true", help=text)
 
 
 @pytest.fixture(autouse=True)
 def no_leak(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Look for tokens in what a test's programs said, and in the files that they left."""
+    """Look for tokens in the output of a test's programs, and in the files that they left."""
     names = request.fixturenames
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in names else None
     SAID.clear()
@@ -70,7 +70,7 @@ def no_leak(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for what may be shared: downloads, not tokens."""
+    """A folder for files that tests may share: downloads, not tokens."""
     return tmp_path_factory.mktemp("shared")
 
 
@@ -88,7 +88,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def clean_base() -> dict[str, str]:
-    """Return this process's environment without anybody's settings."""
+    """This process's environment without the user's settings."""
     return clean_environment()
 
 
@@ -148,20 +148,20 @@ def counts(rows: list[tuple[Any, str]]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def size(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
-    """Return what chooses how much an endurance suite does: short form, or full size."""
+    """A function that chooses the size of an endurance suite: short or full."""
     long = bool(request.config.getoption("--long"))
     return lambda short, full: full if long else short
 
 
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
-    """Return what notes a figure for the table at the end: what was measured, and what was seen."""
+    """A function that notes a figure for the table at the end: the measure and its value."""
     return lambda what, seen: record_property("figure", (what, seen))
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Return an empty home folder."""
+    """An empty home folder."""
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
@@ -169,7 +169,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
-    """An environment without anybody's settings; only downloads are shared within the session."""
+    """An environment without the user's settings; tests share only downloads."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     return clean_environment() | {
@@ -188,7 +188,7 @@ def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
 
 @pytest.fixture
 def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    """Return the clean environment inside the sandbox, with a token cache of its own."""
+    """The clean environment inside the sandbox, with an empty token cache."""
     return sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
 
 
@@ -197,9 +197,8 @@ def http(sandbox: Sandbox) -> Iterator[Http]:
     """A plain HTTP client inside the test's sandbox."""
     from support.sandbox import Http
 
-    speaking = Http(sandbox)
-    yield speaking
-    speaking.close()
+    with contextlib.closing(Http(sandbox)) as client:
+        yield client
 
 
 @pytest.fixture
@@ -217,7 +216,7 @@ def public() -> Iterator[FakePublicIndex]:
 
 @pytest.fixture(scope="session")
 def clients(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Clients:
-    """Return the environments with clients, which all workers of a session share."""
+    """The environments with clients, which all workers of a session share."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -236,13 +235,13 @@ def workshop(
 
 @pytest.fixture
 def drive(workshop: Sandbox, clean_env: dict[str, str], tmp_path: Path, project: Path) -> Drive:
-    """Return a project folder from which a client is driven."""
+    """A project folder in which a client runs."""
     return Drive(workshop, client_environment(workshop, clean_env, tmp_path / "tokens"), project)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return an empty project folder, with a blank in its path."""
+    """An empty project folder, with a blank in its path."""
     folder = tmp_path / "my project"
     folder.mkdir()
     return folder

@@ -35,7 +35,7 @@ WHOLE = (
     *("guides/python-standards.md#*", "guides/settings.md#*"),
     *("pictures/*", "publish/*", "quickstart/*"),
 )
-# What git ignores, and what commands leave in a checkout.
+# Files that git ignores, and that commands leave in a checkout.
 OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
 
 

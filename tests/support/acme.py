@@ -25,7 +25,7 @@ OWNER = "123456789012"
 ACME = Domain("acme", OWNER, "eu-west-1")
 TEAM = "team"
 CI_ROLE = f"arn:aws:iam::{OWNER}:role/acme-ci"
-# What a machine has before anybody has read a guide; git and Python come from the machine.
+# Programs that a reader has from the start; git and Python come from the machine.
 _PROGRAMS = ("pip", "pipenv", "uv", "uvx")
 
 
@@ -120,7 +120,7 @@ class Test(unittest.TestCase):
 
 
 def write_acme_project(folder: Path, sandbox: Sandbox) -> None:
-    """Write a project that needs acme-invoices, with a test of its own."""
+    """Write a project with one test, which needs acme-invoices."""
     entries = (
         '[packages]\nacme-invoices = {version = "~=1.0", index = "codeartifact"}\n'
         'acme-core = {version = "*", index = "codeartifact"}\nsix = "*"\n'

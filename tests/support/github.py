@@ -1,4 +1,4 @@
-"""What gives a GitHub Actions job its identity, on this machine."""
+"""A server on this machine that gives a GitHub Actions job its identity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Asked(NamedTuple):
 
 
 class GitHub(NamedTuple):
-    """What gives a job its identity: its environment, and what it was asked."""
+    """The environment of a job, and the requests for its identity."""
 
     env: dict[str, str]
     asked: list[Asked]
