@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
-from support.clients import Clients, Drive, client_environment
+from support.clients import Clients, Drive, client_environment, make_client_packages
 from support.programs import SAID, clean_environment
 from support.projects import make_private_packages
 from support.traces import leaks_in_files, leaks_in_output
@@ -23,10 +26,12 @@ if TYPE_CHECKING:
 
     from support.sandbox import FakePublicIndex, Http
 
-# How long an example takes says more of the machine than of the code. Each run has other examples.
+# The time that an example takes depends on the machine. Each run has other examples.
 hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("short")
+
+CLIENTS = "clients that ask keyring, with AWS's credentials alone"
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -35,7 +40,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many examples there are; let programs be interrupted, whoever started this one."""
+    """Choose the number of examples; let programs be interrupted, however this one was started."""
     if config.getoption("--long"):
         hypothesis.settings.load_profile("long")
     for number in signal.valid_signals() & {signal.SIGINT, getattr(signal, "SIGHUP", None)}:
@@ -44,15 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long form of the endurance suites, and of tests with examples by chance."""
-    parser.addoption(
-        "--long", action="store_true", help="endurance in full size, 1000 examples of each property"
-    )
+    """Add the long form of endurance suites and property tests."""
+    text = "endurance in full size, 1000 examples of each property"
+    parser.addoption("--long", action="store_true", help=text)
 
 
 @pytest.fixture(autouse=True)
 def no_leak(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Look for tokens in what a test's programs said, and in the files that they left."""
+    """Look for tokens in the output of a test's programs, and in the files that they left."""
     names = request.fixturenames
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in names else None
     SAID.clear()
@@ -67,16 +71,13 @@ def no_leak(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for what may be shared: downloads, not tokens."""
+    """A folder for files that tests may share: downloads, not tokens."""
     return tmp_path_factory.mktemp("shared")
 
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A CodeArtifact with the private packages in two repositories.
-
-    The default one, team, reaches the public index; lonely does not.
-    """
+    """Two repositories with the private packages; lonely does not reach the public index."""
     wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
     with Sandbox(domain="my-dom", repository="team", base=clean_environment()) as running:
         lonely = running.add_repository("lonely")
@@ -88,102 +89,80 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def clean_base() -> dict[str, str]:
-    """Return this process's environment without anybody's settings."""
+    """This process's environment without the user's settings."""
     return clean_environment()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what works, and what is recognised, out of what tests recorded of themselves."""
-    recorded = [
-        (key, value, report.passed)
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for key, value in report.user_properties
-    ]
-    _print_cells(terminalreporter, [value for key, value, _ in recorded if key == "cells"])
-    rows = [(*value, passed) for key, value, passed in recorded if key == "conformance"]
+    """Print the tables whose rows tests have recorded."""
+    rows = defaultdict(list)
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "call":
+            for key, row in report.user_properties:
+                rows[key].append((row, "ok" if report.passed else "FAILED"))
+    tables = {
+        "pipenv commands by version and layout": list(cell_lines(rows["cells"])),
+        "clients that others wrote, driven against the sandbox": [
+            f"{driven:<40} {checked}  {verdict}"
+            for (driven, checked), verdict in sorted(rows["conformance"])
+        ],
+        CLIENTS: [
+            f"{client:<8} {version:<10} {way:<44} {done}: {verdict}"
+            for (client, version, way, done), verdict in sorted(rows["client"])
+        ],
+        "load, faults and attack: figures": [
+            f"{what:<50} {seen}" for (what, seen), _ in sorted(rows["figure"])
+        ],
+        "causes recognised": list(counts(rows["cause"])),
+        "faults as expected": list(counts(rows["fault"])),
+    }
+    if rows["client"]:
+        passed = sum(verdict == "ok" for _, verdict in rows["client"])
+        tables[CLIENTS].append(f"{passed} of {len(rows['client'])} ways ok")
+    for title, lines in tables.items():
+        if lines:
+            terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.line(line)
+
+
+def cell_lines(rows: list[tuple[Any, str]]) -> Iterator[str]:
+    """Yield a line for each version and layout of the matrix, and one for all."""
+    results = []
+    for version, layout, cells in sorted((row for row, _ in rows), key=lambda row: row[:2]):
+        failed = ", ".join(name for name, result in cells.items() if result != "ok")
+        verdict = f"FAILED: {failed}" if failed else "all ok"
+        yield f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}"
+        results += cells.values()
     if rows:
-        terminalreporter.section("clients that others wrote, driven against the sandbox")
-    for driven, checked, passed in sorted(rows):
-        terminalreporter.line(f"{driven:<40} {checked}{'' if passed else '  FAILED'}")
-    _print_clients(
-        terminalreporter, [(*value, passed) for key, value, passed in recorded if key == "client"]
-    )
-    _print_figures(terminalreporter, [value for key, value, _ in recorded if key == "figure"])
-    for key, title, words in (
-        ("cause", "causes recognised", "by {}: {} of {}"),
-        ("fault", "faults, by door", "{}: faults: {} of {} as expected"),
-    ):
-        counted = [(*value, passed) for other, value, passed in recorded if other == key]
-        _print_counts(terminalreporter, title, words, counted)
+        yield f"{results.count('ok')} of {len(results)} cells ok"
 
 
-def _print_counts(
-    terminalreporter: pytest.TerminalReporter,
-    title: str,
-    words: str,
-    rows: list[tuple[str, str, bool]],
-) -> None:
-    if rows:
-        terminalreporter.section(title)
-    for who in sorted({who for who, _, _ in rows}):
-        passed = [passed for other, _, passed in rows if other == who]
-        missed = ", ".join(name for other, name, p in rows if other == who and not p)
-        more = f"; not: {missed}" if missed else ""
-        terminalreporter.line(f"{words.format(who, passed.count(True), len(passed))}{more}")
-
-
-def _print_figures(terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str]]) -> None:
-    if rows:
-        terminalreporter.section("load, faults and attack: figures")
-    for what, seen in sorted(rows):
-        terminalreporter.line(f"{what:<50} {seen}")
-
-
-def _print_cells(
-    terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str, dict[str, str]]]
-) -> None:
-    if not rows:
-        return
-    terminalreporter.section("pipenv commands by version and layout")
-    for version, layout, cells in sorted(rows, key=lambda row: row[:2]):
-        failed = [name for name, result in cells.items() if result != "ok"]
-        verdict = "all ok" if not failed else f"FAILED: {', '.join(failed)}"
-        terminalreporter.line(f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}")
-    results = [result for _, _, cells in rows for result in cells.values()]
-    terminalreporter.line(f"{results.count('ok')} of {len(results)} cells ok")
-
-
-def _print_clients(
-    terminalreporter: pytest.TerminalReporter, rows: list[tuple[str, str, str, str, bool]]
-) -> None:
-    if not rows:
-        return
-    terminalreporter.section("clients that ask keyring, with AWS's credentials alone")
-    for client, version, way, done, passed in sorted(rows):
-        verdict = "ok" if passed else "FAILED"
-        terminalreporter.line(f"{client:<8} {version:<10} {way:<44} {done}: {verdict}")
-    passed_rows = [row for row in rows if row[-1]]
-    terminalreporter.line(f"{len(passed_rows)} of {len(rows)} ways ok")
+def counts(rows: list[tuple[Any, str]]) -> Iterator[str]:
+    """Yield for each group how many of its rows passed, and the names of the others."""
+    for group in sorted({group for (group, _), _ in rows}):
+        verdicts = [(name, verdict) for (other, name), verdict in rows if other == group]
+        missed = [name for name, verdict in verdicts if verdict == "FAILED"]
+        more = f"; not: {', '.join(missed)}" if missed else ""
+        yield f"by {group}: {len(verdicts) - len(missed)} of {len(verdicts)}{more}"
 
 
 @pytest.fixture(scope="session")
 def size(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
-    """Return what chooses how much an endurance suite does: short form, or full size."""
+    """A function that chooses the size of an endurance suite: short or full."""
     long = bool(request.config.getoption("--long"))
     return lambda short, full: full if long else short
 
 
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
-    """Return what notes a figure for the table at the end: what was measured, and what was seen."""
+    """A function that notes a figure for the table at the end: the measure and its value."""
     return lambda what, seen: record_property("figure", (what, seen))
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Return an empty home folder."""
+    """An empty home folder."""
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
@@ -191,10 +170,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
-    """Return an environment without anybody's settings, and with a home of its own.
-
-    Downloads are shared within the session; temporary files go to ``tmp_path / "tmp"``.
-    """
+    """An environment without the user's settings; tests share only downloads."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     return clean_environment() | {
@@ -213,7 +189,7 @@ def clean_env(home: Path, tmp_path: Path, shared: Path) -> dict[str, str]:
 
 @pytest.fixture
 def sandbox_env(clean_env: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    """Return the clean environment inside the sandbox, with a token cache of its own."""
+    """The clean environment inside the sandbox, with an empty token cache."""
     return sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
 
 
@@ -228,9 +204,8 @@ def http(sandbox: Sandbox) -> Iterator[Http]:
     """A plain HTTP client inside the test's sandbox."""
     from support.sandbox import Http
 
-    speaking = Http(sandbox)
-    yield speaking
-    speaking.close()
+    with contextlib.closing(Http(sandbox)) as client:
+        yield client
 
 
 @pytest.fixture
@@ -248,7 +223,7 @@ def public() -> Iterator[FakePublicIndex]:
 
 @pytest.fixture(scope="session")
 def clients(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Clients:
-    """Return the environments with clients, which all workers of a session share."""
+    """The environments with clients, which all workers of a session share."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -260,22 +235,20 @@ def workshop(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
     """A CodeArtifact to which clients may publish what they like; it reaches the public index."""
-    wheels = make_private_packages(tmp_path_factory.mktemp("packages"))
-    with Sandbox(domain="my-dom", repository="team", base=clean_base) as running:
-        for wheel in wheels:
-            running.publish(wheel)
+    packages = make_client_packages(tmp_path_factory.mktemp("packages"))
+    with Sandbox(packages, domain="my-dom", repository="team", base=clean_base) as running:
         yield running
 
 
 @pytest.fixture
 def drive(workshop: Sandbox, clean_env: dict[str, str], tmp_path: Path, project: Path) -> Drive:
-    """Return a project folder from which a client is driven."""
+    """A project folder in which a client runs."""
     return Drive(workshop, client_environment(workshop, clean_env, tmp_path / "tokens"), project)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return an empty project folder, with a blank in its path."""
+    """An empty project folder, with a blank in its path."""
     folder = tmp_path / "my project"
     folder.mkdir()
     return folder

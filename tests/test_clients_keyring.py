@@ -1,4 +1,4 @@
-"""The keyring command and library, alone and beside other backends in a chain."""
+"""The keyring command and library, alone and with other backends in a chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.clients import OURS, driven
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.clients import Clients, Drive, Place
+    from support.clients import Clients, Drive
 
 pytestmark = pytest.mark.wide
 
@@ -20,19 +20,12 @@ ALONE = "codeartifact_pipenv.auth.backend.CodeArtifactBackend"
 PLAIN = "keyrings.alt.file.PlaintextKeyring"
 
 
-def forms(drive: Drive) -> dict[str, str]:
-    """Return the services that clients ask for, by name."""
+def addresses(drive: Drive) -> list[str]:
+    """Return the forms of address that clients ask for."""
     endpoint = drive.sandbox.endpoint
-    return {
-        "URL": drive.url,
-        "URL without slash": drive.url.removesuffix("/"),
-        "URL with aws@": drive.aws_url,
-        "URL of a package": f"{drive.url}orb-common/",
-        "upload URL": endpoint.url,
-        "upload URL without slash": endpoint.url.removesuffix("/"),
-        "host": endpoint.host,
-        "host with port": f"{endpoint.host}:443",
-    }
+    urls = [drive.url, drive.aws_url, f"{drive.url}orb-common/", endpoint.url]
+    cut = [url.removesuffix("/") for url in (drive.url, endpoint.url)]
+    return [*urls, *cut, endpoint.host, f"{endpoint.host}:443"]
 
 
 def secret(drive: Drive, *words: str) -> str:
@@ -40,12 +33,9 @@ def secret(drive: Drive, *words: str) -> str:
     return drive.ask("keyring", *words).stdout.strip()
 
 
-@pytest.mark.parametrize("backend", ["", ALONE, CHAIN])
+@pytest.mark.parametrize("backend", ["", ALONE, CHAIN], ids=["default", "alone", "chain"])
 def test_keyring_command_returns_one_token_for_every_form_of_address(
-    backend: str,
-    clients: Clients,
-    drive: Drive,
-    record_property: Callable[[str, object], None],
+    backend: str, clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
     keyring = clients("keyring", OURS)
     drive.path(keyring)
@@ -55,7 +45,7 @@ def test_keyring_command_returns_one_token_for_every_form_of_address(
     row = ("keyring", keyring.version("keyring"), way, "get and creds, in every form of address")
     with driven(drive, record_property, *row):
         token = secret(drive, "get", drive.url, "aws")
-        for service in forms(drive).values():
+        for service in addresses(drive):
             assert secret(drive, "get", service, "aws") == token
             creds = secret(drive, "--mode=creds", "--output=json", "get", service)
             assert json.loads(creds) == {"username": "aws", "password": token}
@@ -64,21 +54,16 @@ def test_keyring_command_returns_one_token_for_every_form_of_address(
         assert secret(drive, "get", drive.url, "--mode", "creds") == f"aws\n{token}"
 
 
-def test_keyring_library_returns_our_token_and_is_silent_for_other_services(
-    clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
-) -> None:
-    keyring = clients("keyring", OURS)
-    program = """
+LIBRARY = """
 import json, sys, keyring
 
 ours, others = json.loads(sys.argv[1])
 found = set()
 for service in ours:
     for username in (None, "", "aws"):
-        found.add(keyring.get_password(service, username))
         credential = keyring.get_credential(service, username)
-        found.add(credential.password)
         assert credential.username == "aws"
+        found |= {keyring.get_password(service, username), credential.password}
 assert len(found) == 1 and None not in found
 for service in others:
     for username in (None, "", "aws", "python-poetry", "__token__"):
@@ -86,6 +71,12 @@ for service in others:
         assert keyring.get_credential(service, username) is None, service
 assert keyring.get_credential(ours[0], "somebody") is None
 """
+
+
+def test_keyring_library_returns_our_token_and_is_silent_for_other_services(
+    clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
+) -> None:
+    keyring = clients("keyring", OURS)
     others = [
         "python-poetry-check",
         "poetry-repository-codeartifact",
@@ -94,28 +85,20 @@ assert keyring.get_credential(ours[0], "somebody") is None
         f"https://{drive.sandbox.endpoint.host}.example.org/pypi/team/simple/",
         drive.url.replace("https://", "http://"),
     ]
-    words = json.dumps([list(forms(drive).values()), others])
     row = ("keyring", keyring.version("keyring"), "the library", "ours, and others in silence")
     with driven(drive, record_property, *row):
-        shown = drive.run(keyring.python, "-c", program, words)
-        assert shown.output == ""
-
-
-@pytest.fixture
-def beside(clients: Clients, drive: Drive) -> Place:
-    """Return an environment whose chain also has a backend that stores in a plain file."""
-    place = clients("keyring", "keyrings.alt", OURS)
-    drive.path(place)
-    drive.env["PYTHON_KEYRING_BACKEND"] = CHAIN
-    return place
+        words = json.dumps([addresses(drive), others])
+        assert drive.run(keyring.python, "-c", LIBRARY, words).output == ""
 
 
 def test_keyring_chain_stores_other_secrets_and_serves_our_token(
-    beside: Place, drive: Drive, record_property: Callable[[str, object], None]
+    clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
 ) -> None:
-    """The other backend's secrets are stored, read and deleted."""
-    way = f"beside keyrings.alt {beside.version('keyrings.alt')}"
-    row = ("keyring", beside.version("keyring"), way, "set, get, del for others; get for us")
+    place = clients("keyring", "keyrings.alt", OURS)
+    drive.path(place)
+    drive.env["PYTHON_KEYRING_BACKEND"] = CHAIN
+    way = f"with keyrings.alt {place.version('keyrings.alt')}"
+    row = ("keyring", place.version("keyring"), way, "set, get, del for others; get for us")
     service = "https://index.example.org/simple/"
     with driven(drive, record_property, *row):
         drive.run("keyring", "set", service, "me", stdin="open sesame\n")

@@ -3,66 +3,48 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.checkout import ROOT, document
 from support.clients import client_environment
 from support.files import files_with
-from support.guides import blocks, section
+from support.guides import script, section
 from support.programs import SCRIPTS, run
 from support.sandbox import client_of
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-_EXAMPLE = Path(__file__).parent.parent / "examples" / "publish"
-
-
-def commands(title: str) -> Iterator[str]:
-    """Yield the commands of a section of the README."""
-    text = (_EXAMPLE / "README.md").read_text(encoding="utf-8")
-    for language, block in blocks(section(text, title)):
-        assert language == "sh"
-        yield from block.splitlines()
-
-
-FIRST = "From a fresh checkout to a published package"
+TITLES = ("From a fresh checkout to a published package", "twine", "uv", "Install it")
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("tool", ["twine", "uv"])
-def test_the_example(
-    tool: str, clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("other", ["twine", "uv"])
+def test_commands_of_the_readme_publish_the_package_and_run_the_application(
+    other: str, clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """The README's commands alone create the index, the reserved name, the package and the application."""
+    """The README publishes by twine or by uv."""
     checkout = tmp_path / "publish"
-    shutil.copytree(_EXAMPLE, checkout, ignore=shutil.ignore_patterns(".venv", "*.lock", "dist"))
+    unwanted = shutil.ignore_patterns(".venv", "*.lock", "dist")
+    shutil.copytree(ROOT / "examples" / "publish", checkout, ignore=unwanted)
+    text = document("examples/publish/README.md")
+    lines = script(*(section(text, title) for title in TITLES if title != other))
     with Sandbox(base=clean_base) as running:
         env = client_environment(running, clean_env, tmp_path / "tokens")
         env["PATH"] = f"{SCRIPTS}:{env['PATH']}"
-        titles = (FIRST, tool, "Install it")
-        script = ["set -eu", *(line for title in titles for line in commands(title))]
-        done = run("bash", "-c", "\n".join(script), env=env, cwd=checkout, timeout=400)
+        done = run("bash", "-c", lines, env=env, cwd=checkout, timeout=400)
         assert done.status == 0, done.output[-6000:]
         assert done.stdout.endswith("Hello, world!\n")
         aws = client_of(running, "codeartifact", running.user, "eu-west-1")
+        names = {"domain": "acme", "repository": "team"}
         found = aws.list_package_versions(
-            domain="acme",
-            repository="team",
-            format="pypi",
-            package="acme-greetings",
-            originType="INTERNAL",
+            **names, format="pypi", package="acme-greetings", originType="INTERNAL"
         )
-        packages = aws.list_packages(domain="acme", repository="team", upstream="BLOCK")
+        packages = aws.list_packages(**names, upstream="BLOCK")
         aws.close()
     assert [each["version"] for each in found["versions"]] == ["1.0.0"]
     assert [each["package"] for each in packages["packages"]] == ["acme-greetings"]
     assert files_with("eyJ2ZXIi", [checkout]) == []
-
-
-def test_each_section_of_the_publish_example_has_commands() -> None:
-    for title in (FIRST, "twine", "uv", "Install it"):
-        assert list(commands(title))

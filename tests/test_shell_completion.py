@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from support.programs import PIPENV_CA, SCRIPTS, run
+from support.checkout import document
+from support.guides import section
+from support.programs import PIPENV_CA, SCRIPTS, Result, run
 
 from codeartifact_pipenv.shell_completion.helps import read_help
 
@@ -15,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_SECONDS = 40
-_PROMPT = "next? "
+WIDE = pytest.mark.wide
+GUIDE = section(document("examples/guides/usage.md"), "Completion")
+PROMPT = "next? "
 # The typed words, and the last word after a tab.
 LINES = [
     ("doct", "doctor"),  # ours
@@ -29,31 +33,46 @@ LINES = [
 ]
 
 
+def needs(shell: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
+
+
+def complete(variable: str, words: str, env: Mapping[str, str], folder: Path) -> Result:
+    """Ask the program for completions as a shell's script does."""
+    asked = {"_PIPENV_CA_COMPLETE": variable, "COMP_WORDS": words}
+    return run(PIPENV_CA, env={**env, **asked}, cwd=folder)
+
+
+def offered(done: Result) -> list[str]:
+    return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+
 @pytest.fixture
 def shell_env(clean_env: dict[str, str], project: Path) -> dict[str, str]:
-    """Return an environment with the program on PATH, in a folder with one file."""
+    """An environment with the program on PATH, in a folder with one file."""
     (project / "halfway.txt").touch()
-    return clean_env | {"PATH": f"{SCRIPTS}:{clean_env['PATH']}", "TERM": "dumb", "PS1": _PROMPT}
+    return clean_env | {"PATH": f"{SCRIPTS}:{clean_env['PATH']}", "TERM": "dumb", "PS1": PROMPT}
 
 
-def script(shell: str, env: Mapping[str, str], folder: Path, program: str = PIPENV_CA) -> str:
-    """Return the script that a shell loads."""
-    done = run(program, env={**env, "_PIPENV_CA_COMPLETE": f"{shell}_source"}, cwd=folder)
-    assert done.status == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
-
-
-def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> None:
-    """Type each line in an interactive shell, press tab, and wait for the rest of the line."""
-    shell = pexpect.spawn(
-        words[0], words[1:], env=env, cwd=str(folder), encoding="utf-8", timeout=_SECONDS
-    )
+@WIDE
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        ("bash --norc --noprofile -i", ""),
+        pytest.param("zsh -f -i", "autoload -U compinit; compinit -u -D; ", marks=needs("zsh")),
+    ],
+    ids=["bash", "zsh"],
+)
+def test_tab_completes_our_words_pipenvs_words_and_files(
+    words: str, start: str, shell_env: dict[str, str], project: Path
+) -> None:
+    shell = pexpect.spawn(words, env=shell_env, cwd=str(project), encoding="utf-8", timeout=40)
     try:
-        shell.sendline(f"{start}; echo rea''dy")
+        (loads,) = re.findall(rf"^.*{words.split(maxsplit=1)[0]}_source.*\)\"", GUIDE, re.MULTILINE)
+        shell.sendline(f"{start}{loads}; echo rea''dy")
         shell.expect("ready\r\n")
         for typed, wanted in LINES:
-            shell.expect_exact(_PROMPT)  # input typed before the prompt may be lost
+            shell.expect_exact(PROMPT)  # input typed before the prompt may be lost
             shell.send(f"pipenv-ca {typed}")
             shell.expect_exact(typed)
             shell.send("\t")
@@ -63,48 +82,31 @@ def by_tab(words: list[str], start: str, env: dict[str, str], folder: Path) -> N
         shell.close(force=True)
 
 
-@pytest.mark.wide
-def test_bash_completes_our_words_pipenvs_words_and_files(
-    shell_env: dict[str, str], project: Path
-) -> None:
-    (project / "script").write_text(script("bash", shell_env, project))
-    words = ["bash", "--norc", "--noprofile", "-i"]
-    by_tab(words, "source ./script", shell_env, project)
-
-
-@pytest.mark.wide
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh on this machine")
-def test_zsh_completes_our_words_pipenvs_words_and_files(
-    shell_env: dict[str, str], project: Path
-) -> None:
-    (project / "script").write_text(script("zsh", shell_env, project))
-    start = "autoload -U compinit; compinit -u -D; source ./script"
-    by_tab(["zsh", "-f", "-i"], start, shell_env, project)
-
-
-@pytest.mark.wide
-@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish on this machine")
+@WIDE
 @pytest.mark.parametrize(("typed", "wanted"), LINES)
-def test_fish_completes_our_words_pipenvs_words_and_files(
-    typed: str, wanted: str, shell_env: dict[str, str], project: Path
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(
+            "fish --no-config -c|env _PIPENV_CA_COMPLETE=fish_source pipenv-ca | source;"
+            " complete -C 'pipenv-ca {}'",
+            marks=needs("fish"),
+        ),
+        pytest.param(
+            "pwsh -NoProfile -Command|$Env:_PIPENV_CA_COMPLETE = 'powershell_source';"
+            " pipenv-ca | Out-String | Invoke-Expression; $Env:_PIPENV_CA_COMPLETE = $null;"
+            " (TabExpansion2 'pipenv-ca {}').CompletionMatches.CompletionText",
+            marks=needs("pwsh"),
+        ),
+    ],
+    ids=["fish", "powershell"],
+)
+def test_fish_and_powershell_offer_our_words_pipenvs_words_and_files(
+    line: str, typed: str, wanted: str, shell_env: dict[str, str], project: Path
 ) -> None:
-    (project / "script").write_text(script("fish", shell_env, project))
-    line = f"source script; complete -C 'pipenv-ca {typed}'"
-    done = run("fish", "--no-config", "-c", line, env=shell_env, cwd=project)
-    words = [said.partition("\t")[0] for said in done.stdout.splitlines()]
-    assert words == [wanted], done.output
-
-
-@pytest.mark.wide
-@pytest.mark.skipif(shutil.which("pwsh") is None, reason="there is no PowerShell on this machine")
-@pytest.mark.parametrize(("typed", "wanted"), LINES)
-def test_powershell_completes_our_words_pipenvs_words_and_files(
-    typed: str, wanted: str, shell_env: dict[str, str], project: Path
-) -> None:
-    (project / "script.ps1").write_text(script("powershell", shell_env, project))
-    line = f". ./script.ps1; (TabExpansion2 'pipenv-ca {typed}').CompletionMatches.CompletionText"
-    done = run("pwsh", "-NoProfile", "-Command", line, env=shell_env, cwd=project)
-    assert [word.removeprefix("./") for word in done.stdout.splitlines()] == [wanted], done.output
+    shell, _, script = line.partition("|")
+    done = run(*shell.split(), script.format(typed), env=shell_env, cwd=project)
+    assert [word.removeprefix("./") for word in offered(done)] == [wanted], done.output
 
 
 def test_completion_describes_commands_and_asks_pipenv_only_once(
@@ -117,81 +119,62 @@ def test_completion_describes_commands_and_asks_pipenv_only_once(
     version = project / "lib" / "python3" / "site-packages" / "pipenv" / "__version__.py"
     version.parent.mkdir(parents=True)
     version.write_text('__version__ = "2030.1"')
-    env = clean_env | {
-        "_PIPENV_CA_COMPLETE": "fish_complete",
-        "COMP_WORDS": "pipenv-ca\nlo",
-        "PIPENV_CA_PIPENV": str(lazy),
-    }
+    env = clean_env | {"PIPENV_CA_PIPENV": str(lazy)}
     for _ in range(2):
-        done = run(PIPENV_CA, env=env, cwd=project)
-        assert done.stdout.splitlines()[0] == "lock\tLocks."
-        assert {line.partition("\t")[0] for line in done.stdout.splitlines()} == {
-            "lock",
-            "login",
-            "logout",
-        }
+        done = complete("fish_complete", "pipenv-ca\nlo", env, project)
+        assert done.stdout.startswith("lock\tLocks.\n")
+        assert offered(done) == ["lock", "login", "logout"]
     assert (project / "asked").read_text() == "asked\n"
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
-    ("typed", "wanted"),
+    ("shell", "words", "wanted"),
     [
-        ("login ", {"pip", "twine", "netrc"}),
-        ("login --keyring t", {"twine"}),
-        ("login pip ", set()),
-        ("provision p", {"policy", "protect"}),
-        ("provision policy re", {"reader"}),
-        ("sandbox d", {"demo"}),
-        ("doctor ", set()),  # any package, and not the word for it in the help
-        ("install ", set()),
+        ("bash", "pipenv-ca --ca-profile 'my work' login ", "pip twine netrc"),
+        ("zsh", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
+        ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\nt\n", "twine"),
+        ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
+        *(
+            pytest.param("bash", f"pipenv-ca {words}", wanted, marks=WIDE)
+            for words, wanted in (
+                ("login --keyring t", "twine"),
+                ("login pip ", ""),  # each word once
+                ("provision p", "policy protect"),
+                ("provision policy re", "reader"),
+                ("sandbox d", "demo"),
+                ("doctor ", ""),  # any package, and not the word for it in the help
+                ("install ", ""),
+            )
+        ),
     ],
 )
 def test_completion_offers_the_words_that_a_command_accepts(
-    typed: str, wanted: set[str], clean_env: dict[str, str], project: Path
+    shell: str, words: str, wanted: str, clean_env: dict[str, str], project: Path
 ) -> None:
-    """A command that accepts any word gets no suggestions, and a given word is not offered again."""
-    line = f"pipenv-ca {typed}"
-    env = clean_env | {"_PIPENV_CA_COMPLETE": "bash_complete", "COMP_WORDS": line}
-    done = run(PIPENV_CA, env=env, cwd=project)
-    assert {said.partition("\t")[0] for said in done.stdout.splitlines()} == wanted, done.output
+    assert offered(complete(f"{shell}_complete", words, clean_env, project)) == wanted.split()
 
 
-@pytest.mark.parametrize(
-    ("shell", "words"),
-    [
-        ("bash", "pipenv-ca --ca-profile 'my work' login "),
-        ("zsh", "pipenv-ca\n--ca-profile\nmy work\nlogin\n"),
-        ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\n\n"),
-        ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n"),
-    ],
-)
-def test_completion_after_a_blank_offers_the_next_words_in_each_shell(
-    shell: str, words: str, clean_env: dict[str, str], project: Path
-) -> None:
-    env = clean_env | {"_PIPENV_CA_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
-    done = run(PIPENV_CA, env=env, cwd=project)
-    said = [line.partition("\t")[0] for line in done.stdout.splitlines()]
-    assert said == ["pip", "twine", "netrc"], done.output
-
-
+@pytest.mark.parametrize("variable", re.findall(r"\w+_source", GUIDE))
 def test_completion_script_uses_the_name_that_the_program_was_called_by(
-    clean_env: dict[str, str], project: Path
+    variable: str, clean_env: dict[str, str], project: Path
 ) -> None:
-    text = script("bash", clean_env, project, str(SCRIPTS / "codeartifact-pipenv"))
-    assert text.endswith("-F _codeartifact_pipenv_completion codeartifact-pipenv\n")
+    env = clean_env | {"_PIPENV_CA_COMPLETE": variable}
+    done = run(SCRIPTS / "codeartifact-pipenv", env=env, cwd=project)
+    assert (done.status, done.stderr) == (0, "")
+    assert "codeartifact-pipenv" in done.stdout
+    assert "pipenv-ca" not in done.stdout
 
 
 def test_completion_for_an_unknown_shell_is_refused(
     clean_env: dict[str, str], project: Path
 ) -> None:
-    done = run(PIPENV_CA, env=clean_env | {"_PIPENV_CA_COMPLETE": "tcsh_source"}, cwd=project)
+    done = complete("tcsh_source", "", clean_env, project)
     assert done.status == 2
     assert done.stderr.startswith("error: _PIPENV_CA_COMPLETE is 'tcsh_source', ")
 
 
-def test_help_that_click_prints_is_read() -> None:
-    """Pipenv before 2026.5 prints its help with click."""
+def test_help_of_a_pipenv_before_2026_5_is_read() -> None:
+    """Such a pipenv prints its help with click."""
     found = read_help(
         "Usage: pipenv [OPTIONS] COMMAND [ARGS]...\n\nOptions:\n  --where   Output project home.\n"
         "  --python TEXT    Specify which.\n  -d, --dev        Install both.\n\n"

@@ -7,10 +7,11 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.clients import make_program, path_without_ours
-from support.programs import SCRIPTS
+from support.clients import Place, make_program, path_without_ours
+from support.guides import with_ours
+from support.programs import SCRIPTS, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import without_credentials
+from support.runs import Calls, without_credentials
 from support.sandbox import IDENTITY, client_of
 
 from codeartifact_pipenv.endpoint import Domain
@@ -23,14 +24,9 @@ if TYPE_CHECKING:
 OWNER = "123456789012"
 ACME = Domain("acme", OWNER, "eu-west-1")
 TEAM = "team"
-# What a machine has before anybody has read a guide; git and Python come from the machine.
+CI_ROLE = f"arn:aws:iam::{OWNER}:role/acme-ci"
+# Programs that a reader has from the start; git and Python come from the machine.
 _PROGRAMS = ("pip", "pipenv", "uv", "uvx")
-
-
-def make_acme_packages(folder: Path) -> list[Path]:
-    """Make acme-invoices, acme-core, which it needs, and acme-mcp, a program."""
-    core = make_wheel(folder, "acme-core", "1.0", modules={"acme_core/__init__.py": ""})
-    return [make_invoices(folder, "1.0"), core, make_program(folder, "acme-mcp")]
 
 
 def make_invoices(folder: Path, version: str) -> Path:
@@ -41,86 +37,93 @@ def make_invoices(folder: Path, version: str) -> Path:
 
 
 def acme_sandbox(folder: Path, base: Mapping[str, str]) -> Sandbox:
-    """Return a sandbox with acme's repository, which reaches the public index."""
+    """Return a sandbox with acme's repository: invoices, core, and the program acme-mcp."""
     name, owner, region = ACME
-    wheels = make_acme_packages(folder)
+    core = make_wheel(folder, "acme-core", "1.0", modules={"acme_core/__init__.py": ""})
+    wheels = [make_invoices(folder, "1.0"), core, make_program(folder, "acme-mcp")]
     return Sandbox(wheels, domain=name, owner=owner, region=region, repository=TEAM, base=base)
 
 
-def acme_environment(sandbox: Sandbox, base: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return the environment of somebody at acme who has not installed our package.
+class Reader:
+    """A developer at acme, or a job, on a machine on which our package is not installed.
 
-    Args:
-        sandbox: in which they are, without any AWS credentials.
-        base: the environment around it, with a home of its own.
-        folder: where the programs are put that they have.
+    The environment has no AWS credentials; ``calls`` counts the requests from now on.
     """
-    own, programs = Path(base["HOME"]) / ".local" / "bin", folder / "programs"
-    own.mkdir(parents=True)
-    programs.mkdir()
-    for name in _PROGRAMS:
-        (programs / name).symlink_to(SCRIPTS / name)
-    env = without_credentials(sandbox.environ(base))
-    env["PATH"] = os.pathsep.join([str(own), str(programs), path_without_ours(base["PATH"])])
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "PIPENV_CA_CACHE_DIR"):
-        del env[name]  # where they are for everybody, below home
-    return env
 
+    def __init__(self, acme: Sandbox, base: Mapping[str, str], folder: Path) -> None:
+        self.acme = acme
+        self.calls = Calls(acme)
+        self.folder = folder
+        self.home = Path(base["HOME"])
+        own, self.programs = self.home / ".local" / "bin", folder.parent / "programs"
+        own.mkdir(parents=True)
+        self.programs.mkdir()
+        for name in _PROGRAMS:
+            (self.programs / name).symlink_to(SCRIPTS / name)
+        self.env = without_credentials(acme.environ(base))
+        path = (str(own), str(self.programs), path_without_ours(base["PATH"]))
+        self.env["PATH"] = os.pathsep.join(path)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "PIPENV_CA_CACHE_DIR"):
+            del self.env[name]  # where they are for everybody, below home
 
-def add_profile(sandbox: Sandbox, home: Path, name: str) -> None:
-    """Make a user of acme, and a profile with their keys.
+    def take_role(self) -> None:
+        """Have a job's web identity, which may take the role acme-ci."""
+        identity = self.folder.parent / "identity"
+        identity.write_text(IDENTITY)
+        self.env |= {
+            "AWS_ROLE_ARN": CI_ROLE,
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),
+            "AWS_REGION": ACME.region,
+        }
 
-    Args:
-        sandbox: where.
-        home: the user's home folder.
-        name: the profile's.
-    """
-    iam = client_of(sandbox, "iam", sandbox.user)
-    user = f"user-{secrets.token_hex(4)}"
-    try:
+    def run(self, *lines: str, by: str = "bash", **variables: str) -> Result:
+        """Run some lines in one shell, which must succeed."""
+        done = self.ask(*lines, by=by, **variables)
+        assert done.status == 0, done.output[-6000:]
+        return done
+
+    def ask(self, *lines: str, by: str = "bash", **variables: str) -> Result:
+        """Run some lines in one shell, to the first that fails."""
+        text = "\n".join(map(with_ours, "\n".join(lines).splitlines()))
+        env = self.env | variables
+        # A guide is twenty commands of pipenv, which take minutes on a busy machine.
+        return run(by, "-ec", text, env=env, cwd=self.folder, timeout=900)
+
+    def version(self, name: str) -> str:
+        """Return the version of a distribution in the project's environment."""
+        return Place(self.folder / ".venv").version(name)
+
+    def add_profile(self, name: str) -> None:
+        """Make a user of acme, and a profile with their keys."""
+        iam = client_of(self.acme, "iam", self.acme.user)
+        user = f"user-{secrets.token_hex(4)}"
         iam.create_user(UserName=user)
         keys = iam.create_access_key(UserName=user)["AccessKey"]
-    finally:
         iam.close()
-    config = home / ".aws" / "config"
-    config.parent.mkdir(exist_ok=True)
-    config.write_text(
-        f"[profile {name}]\nregion = eu-west-1\naws_access_key_id = {keys['AccessKeyId']}\n"
-        f"aws_secret_access_key = {keys['SecretAccessKey']}\n",
-        encoding="utf-8",
-    )
+        config = self.home / ".aws" / "config"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(
+            f"[profile {name}]\nregion = {ACME.region}\naws_access_key_id = {keys['AccessKeyId']}\n"
+            f"aws_secret_access_key = {keys['SecretAccessKey']}\n"
+        )
 
 
-def web_identity(folder: Path) -> dict[str, str]:
-    """Put a job's identity into a folder, and return the variables by which it takes a role."""
-    identity = folder / "identity"
-    identity.write_text(IDENTITY)
-    return {
-        "AWS_ROLE_ARN": f"arn:aws:iam::{OWNER}:role/acme-ci",
-        "AWS_WEB_IDENTITY_TOKEN_FILE": str(identity),
-        "AWS_REGION": ACME.region,
-    }
+_TEST = """\
+import unittest
+import acme_invoices
 
 
-def write_acme_project(folder: Path, sandbox: Sandbox, *, public_first: bool = True) -> None:
-    """Write a project that needs acme-invoices, with a test of its own.
+class Test(unittest.TestCase):
+    def test(self):
+        self.assertEqual(acme_invoices.total(), 42)
+"""
 
-    Args:
-        folder: where.
-        sandbox: whose repository it names.
-        public_first: whether the public index is the first source, and entries name the
-            repository; otherwise the repository is the only source.
-    """
-    index = ', index = "codeartifact"' if public_first else ""
+
+def write_acme_project(folder: Path, sandbox: Sandbox) -> None:
+    """Write a project with one test, which needs acme-invoices."""
     entries = (
-        f'[packages]\nacme-invoices = {{version = "~=1.0"{index}}}\n'
-        f'acme-core = {{version = "*"{index}}}\nsix = "*"\n'
+        '[packages]\nacme-invoices = {version = "~=1.0", index = "codeartifact"}\n'
+        'acme-core = {version = "*", index = "codeartifact"}\nsix = "*"\n'
     )
-    tables = [PYPI_SOURCE] if public_first else []
-    write_pipfile(folder, *tables, source(sandbox.endpoint), entries)
-    test = (
-        "import unittest\nimport acme_invoices\n\n\n"
-        "class Test(unittest.TestCase):\n"
-        "    def test(self):\n        self.assertEqual(acme_invoices.total(), 42)\n"
-    )
-    (folder / "test_app.py").write_text(test, encoding="utf-8")
+    write_pipfile(folder, PYPI_SOURCE, source(sandbox.endpoint), entries)
+    (folder / "test_app.py").write_text(_TEST)

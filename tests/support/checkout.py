@@ -15,3 +15,8 @@ def project_table() -> dict[str, Any]:
     path = ROOT / "pyproject.toml"
     found: dict[str, Any] = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()["project"]
     return found
+
+
+def document(name: str) -> str:
+    """Return the text of one of the checkout's files."""
+    return (ROOT / name).read_text(encoding="utf-8")

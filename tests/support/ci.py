@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import sys
 import tempfile
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
+from support.github import answering
 from support.guides import with_ours
 from support.programs import run
 from support.sandbox import IDENTITY, client_of
@@ -52,59 +50,35 @@ def load_yaml(path: Path) -> Any:
     return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
+def add_program(folder: Path, name: str, text: str) -> None:
+    """Put a script into a folder."""
+    (folder / name).write_text(text, encoding="utf-8")
+    (folder / name).chmod(0o755)
+
+
 def add_aws(folder: Path) -> None:
-    """Put an ``aws`` into a folder which makes the calls that the AWS CLI would make."""
-    program = folder / "aws"
-    program.write_text(_AWS.format(python=sys.executable), encoding="utf-8")
-    program.chmod(0o755)
-
-
-def assume(sandbox: Sandbox, role: str) -> dict[str, str]:
-    """Return the keys of a role for a job's web identity, as variables."""
-    sts = client_of(sandbox, "sts", sandbox.user)
-    try:
-        got = sts.assume_role_with_web_identity(
-            RoleArn=role, RoleSessionName="job", WebIdentityToken=IDENTITY
-        )["Credentials"]
-    finally:
-        sts.close()
-    return {
-        "AWS_ACCESS_KEY_ID": got["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": got["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": got["SessionToken"],
-    }
+    """Put an ``aws`` into a folder that makes the calls that the AWS CLI would make."""
+    add_program(folder, "aws", _AWS.format(python=sys.executable))
 
 
 @contextmanager
-def container_credentials(keys: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Serve keys as a container's own endpoint does; yield the variables that lead there.
+def container_credentials(sandbox: Sandbox, role: str) -> Iterator[dict[str, str]]:
+    """Serve a role's keys as a container's own endpoint does; yield the variables that lead there.
 
     Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
     """
+    sts = client_of(sandbox, "sts", sandbox.user)
+    words = {"RoleArn": role, "RoleSessionName": "job", "WebIdentityToken": IDENTITY}
+    keys = sts.assume_role_with_web_identity(**words)["Credentials"]
+    sts.close()
     answer = {
-        "AccessKeyId": keys["AWS_ACCESS_KEY_ID"],
-        "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"],
-        "Token": keys["AWS_SESSION_TOKEN"],
+        "AccessKeyId": keys["AccessKeyId"],
+        "SecretAccessKey": keys["SecretAccessKey"],
+        "Token": keys["SessionToken"],
         "Expiration": "2099-01-01T00:00:00Z",
     }
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            del arguments
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/keys"}
-        server.shutdown()
-        thread.join()
+    with answering(json.dumps(answer).encode()) as (url, _):
+        yield {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/keys"}
 
 
 class Instruction(NamedTuple):
@@ -113,16 +87,16 @@ class Instruction(NamedTuple):
     Attributes:
         name: such as ``RUN``.
         mounts: the options of each ``--mount`` of a RUN.
-        words: what follows; of a RUN the command.
+        words: the rest; the command of a RUN.
     """
 
     name: str
-    mounts: tuple[dict[str, str], ...]
+    mounts: list[dict[str, str]]
     words: str
 
     @property
     def secrets(self) -> list[str]:
-        """The ids of the secrets that are there for a RUN, each as a file in /run/secrets."""
+        """The ids of the secrets that a RUN can read, each as a file in /run/secrets."""
         return [each["id"] for each in self.mounts if each["type"] == "secret"]
 
 
@@ -130,14 +104,11 @@ def read_dockerfile(text: str) -> list[Instruction]:
     """Return a Dockerfile's instructions; its comments stand at the beginning of lines."""
     lines = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
     found = []
-    for line in filter(None, map(str.strip, lines.splitlines())):
+    for line in filter(str.strip, lines.splitlines()):
         name, words = line.split(maxsplit=1)
-        mounts = []
-        while match := re.match(r"--mount=(\S+)\s+", words):
-            options = (each.partition("=") for each in match[1].split(","))
-            mounts.append({key: value for key, _, value in options})
-            words = words[match.end() :]
-        found.append(Instruction(name, tuple(mounts), words))
+        mounts = re.findall(r"--mount=(\S+)\s+", words)
+        options = [dict(each.split("=") for each in mount.split(",")) for mount in mounts]
+        found.append(Instruction(name, options, re.sub(r"--mount=\S+\s+", "", words).strip()))
     return found
 
 
@@ -149,46 +120,33 @@ def build_image(text: str, context: Path, root: Path, env: dict[str, str], secre
         context: the folder that is built from.
         root: where the stages are.
         env: the environment around a RUN.
-        secret: what every secret is.
+        secret: the value of every secret.
     """
-    stage = root
-    stages: dict[str, Path] = {}
-    inside: dict[str, str] = {}
-    folder = ""
+    stage = folder = root
+    inside = env
     for each in read_dockerfile(text):
         if each.name == "FROM":
-            name = each.words.partition(" AS ")[2] or "last"
-            stage = stages[name] = root / name
-            inside = {}
+            stage = folder = root / (each.words.partition(" AS ")[2] or "last")
+            inside = env
         elif each.name == "WORKDIR":
-            folder = each.words.strip("/")
-            (stage / folder).mkdir(parents=True)
+            folder = stage / each.words.strip("/")
         elif each.name == "ENV":
             name, _, value = each.words.partition("=")
-            inside[name] = f"{stage}{value}" if value.startswith("/") else value
+            inside = {**inside, name: f"{stage}{value}" if value.startswith("/") else value}
         elif each.name == "COPY":
-            _copy(each.words, stages, context, stage / folder)
+            *words, target = shlex.split(each.words.replace("--from=", f"{root}/"))
+            start = f"{words.pop(0)}" if words[0].startswith(str(root)) else f"{context}/"
+            _run(
+                shlex.join(["cp", "-a", *(f"{start}{word}" for word in words), target]), env, folder
+            )
         elif each.name == "RUN":
             with tempfile.TemporaryDirectory() as mounted:
                 # (In place of /run/secrets, which belongs to the machine.)
-                files = {f"{name}_FILE": str(Path(mounted, name)) for name in each.secrets}
+                files = {f"{name}_FILE": f"{mounted}/{name}" for name in each.secrets}
                 for path in files.values():
                     Path(path).write_text(f"{secret}\n", encoding="utf-8")
-                _run(each.words, {**env, **inside, **files}, stage / folder)
+                _run(each.words, inside | files, folder)
     return stage
-
-
-def _copy(words: str, stages: dict[str, Path], context: Path, folder: Path) -> None:
-    *sources, target = shlex.split(words)
-    start = context
-    if sources[0].startswith("--from="):
-        start = stages[sources.pop(0).removeprefix("--from=")]
-    for source in sources:
-        found = start / source.lstrip("/")
-        if found.is_dir():
-            shutil.copytree(found, folder / target, symlinks=True)
-        else:
-            shutil.copy(found, folder / target)
 
 
 def _run(command: str, env: dict[str, str], folder: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from support.programs import PIPENV, SCRIPTS, Result, run
+from support.projects import make_private_packages, source, write_pipfile
 from support.runs import Calls, get_token
 from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 from codeartifact_pipenv.files.io import locked
-from codeartifact_pipenv.sandbox.wheels import make_wheel
+from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,11 +30,7 @@ _ROOT = Path(__file__).parent.parent.parent
 
 
 class Place(NamedTuple):
-    """A virtual environment.
-
-    Attributes:
-        folder: where it is.
-    """
+    """A virtual environment in a folder."""
 
     folder: Path
 
@@ -46,27 +43,75 @@ class Place(NamedTuple):
         return self.bin / "python"
 
     def version(self, name: str) -> str:
-        """Return the version of a distribution in it; an empty text where it is not there."""
-        (packages,) = self.folder.glob("lib/python*/site-packages")
-        return installed(packages, name)
-
-
-def installed(folder: Path, name: str) -> str:
-    """Return the version of a distribution in a folder of packages; '' where it is not there."""
-    found = [path.name.removesuffix(".dist-info") for path in folder.glob(f"{name}-*.dist-info")]
-    return ", ".join(each.removeprefix(f"{name}-") for each in found)
+        """Return the version of a distribution in it; an empty text if it is not installed."""
+        found = self.folder.glob(f"lib/python*/site-packages/{name}-*.dist-info")
+        return ", ".join(path.name[len(name) + 1 : -len(".dist-info")] for path in found)
 
 
 def make_program(folder: Path, name: str) -> Path:
     """Make a wheel with a program of the same name, which prints that orbs are well."""
     module = name.replace("-", "_")
+    points = f"{module}-1.0.dist-info/entry_points.txt"
     modules = {
         f"{module}.py": 'def main():\n    print("orbs are well")\n',
-        f"{module}-1.0.dist-info/entry_points.txt": (
-            f"[console_scripts]\n{name} = {module}:main\n"
-        ),
+        points: f"[console_scripts]\n{name} = {module}:main\n",
     }
     return make_wheel(folder, name, "1.0", modules=modules)
+
+
+def make_client_packages(folder: Path) -> list[Path]:
+    """Make the private packages, a program, and sdists that need a private package to build."""
+    builder = make_wheel(folder, "orb-builder", "1.0")
+    sdists = {"orb-source": "3.0", "orb-tool": "1.0"}
+    return [
+        *make_private_packages(folder),
+        builder,
+        make_program(folder, "orb-tool"),
+        *(make_sdist(folder, *each, build_requires=["orb-builder"]) for each in sdists.items()),
+    ]
+
+
+_APPLICATION = """\
+[project]
+name = "{name}"
+version = "1.0"
+description = "An application."
+requires-python = ">=3.10"
+dependencies = ["orb-schema-generator==1.0.1"]
+
+[[tool.uv.index]]
+url = "{url}"
+default = true
+authenticate = "{authenticate}"
+
+[[tool.poetry.source]]
+name = "in-house"
+url = "{url}"
+
+[[tool.pdm.source]]
+name = "pypi"
+url = "{url}"
+
+[tool.hatch.envs.pip]
+path = ".venv"
+skip-install = true
+dependencies = ["orb-schema-generator==1.0.1"]
+
+[tool.hatch.envs.uv]
+template = "pip"
+installer = "uv"
+"""
+
+
+def write_application(drive: Drive, name: str, url: str) -> None:
+    """Write a project that every client can use: its files, and what is built of it."""
+    authenticate = "auto" if "@" in url else "always"
+    text = _APPLICATION.format(name=name, url=url, authenticate=authenticate)
+    drive.write("pyproject.toml", text)
+    packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
+    write_pipfile(drive.folder, source(drive.endpoint, userinfo="aws@"), packages)
+    for make in (make_wheel, make_sdist):
+        make(drive.folder / "dist", name, "1.0")
 
 
 class Clients:
@@ -126,11 +171,7 @@ class Clients:
         return path
 
     def offer_ours(self, env: dict[str, str]) -> None:
-        """Let installers in an environment find this package, as if it were on their index.
-
-        Args:
-            env: the environment, which is changed.
-        """
+        """Change an environment so that installers find this package, as if on their index."""
         folder = str(self.wheel.parent)
         env |= {"PIP_FIND_LINKS": folder, "UV_FIND_LINKS": folder}
         env["UV_CACHE_DIR"] = self._env["UV_CACHE_DIR"]
@@ -164,13 +205,14 @@ def _machine_index(base: Mapping[str, str]) -> dict[str, str]:
 
 
 class Drive:
-    """A client's way to a private package, with no credentials but AWS's own.
+    """A folder and an environment in which a client has AWS credentials only.
 
     Attributes:
-        env: the environment that it runs in; without our keyring on PATH.
-        folder: the current folder.
         sandbox: the repositories.
-        endpoint: the one that it is led to.
+        env: the environment; our keyring is not on PATH.
+        folder: the current folder.
+        endpoint: the repository that the client uses.
+        results: of the programs whose output is checked for the token.
     """
 
     def __init__(
@@ -186,20 +228,9 @@ class Drive:
         self.folder = folder
         self.results: list[Result] = []
 
-    @property
-    def home(self) -> Path:
-        """The user's home folder."""
-        return Path(self.env["HOME"])
-
-    @property
-    def url(self) -> str:
-        """The index URL, without credentials."""
-        return self.endpoint.simple_url
-
-    @property
-    def aws_url(self) -> str:
-        """The index URL with the username alone."""
-        return self.url.replace("https://", "https://aws@")
+        self.home = Path(env["HOME"])
+        self.url = self.endpoint.simple_url
+        self.aws_url = self.url.replace("https://", "https://aws@")
 
     def path(self, *places: Place) -> None:
         """Put the programs of some places first on PATH."""
@@ -220,24 +251,18 @@ class Drive:
         return done
 
     def ask(self, program: str | Path, *words: str | Path, stdin: str | None = None) -> Result:
-        """Run a program whose output may well be the token."""
-        # (A name is looked for on this process's PATH otherwise.)
+        """Run a program whose output may be the token."""
+        # Otherwise, a name is looked up on this process's PATH.
         found = shutil.which(program, path=self.env["PATH"])
         assert found is not None, program
         return run(found, *words, env=self.env, cwd=self.folder, stdin=stdin)
 
     def lead_into_the_sandbox(self) -> None:
-        """Lead programs in Python there that know no proxy, as a network's names would."""
+        """Connect programs in Python that ignore proxies, as a network's names would."""
         folder = Path(self.env["TMPDIR"]) / "tunnel"
         folder.mkdir()
         (folder / "sitecustomize.py").write_text(_TUNNEL, encoding="utf-8")
         self.env["PYTHONPATH"] = str(folder)
-
-    def check_traces(self, token: str) -> None:
-        """Check that the token is in no output, and in no file but our own cache."""
-        for result in self.results:
-            assert_not_shown(token, result)
-        assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
 
 
 _TUNNEL = """\
@@ -266,10 +291,7 @@ socket.create_connection = _through_the_proxy
 def client_environment(
     sandbox: Sandbox, base: Mapping[str, str], token_cache: Path
 ) -> dict[str, str]:
-    """Return an environment for clients: no user settings, caches below home, and not our keyring.
-
-    What is public comes through the sandbox as well.
-    """
+    """Return an environment for clients, with caches below home and without our keyring."""
     hidden = ("PIP_", "PIPENV_CACHE_DIR", "VIRTUALENV_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
     return sandbox.environ(kept) | {
@@ -289,13 +311,10 @@ def path_without_ours(path: str) -> str:
 
 @contextlib.contextmanager
 def driven(drive: Drive, record: Callable[[str, object], None], *row: str) -> Iterator[Drive]:
-    """Drive a client, and check what holds for every one.
-
-    AWS was asked for a token once, whatever the client ran, and the token is in nothing that
-    it said, in no file and in no argument.
+    """Check that a client asks AWS for one token, which is in no output, file or argument.
 
     Args:
-        drive: where it is driven.
+        drive: where it runs.
         record: pytest's ``record_property``.
         row: of the table: the client, its version, the way, what is done.
     """
@@ -307,4 +326,6 @@ def driven(drive: Drive, record: Callable[[str, object], None], *row: str) -> It
     token = get_token(drive.sandbox, drive.env, drive.folder)
     assert calls.count() == 1, "the token that the client had is not in the cache"
     assert lines.holding(token) == set()
-    drive.check_traces(token)
+    for result in drive.results:
+        assert_not_shown(token, result)
+    assert_no_secrets(token, drive.folder, drive.home, Path(drive.env["TMPDIR"]))

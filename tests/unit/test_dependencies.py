@@ -66,12 +66,9 @@ def test_an_invalid_or_encrypted_wheel_has_no_requirements(data: bytes) -> None:
     assert names(data) == []
 
 
-@pytest.mark.wide
-def test_only_a_limited_size_is_unpacked() -> None:
-    text = needing("first") + " " * 200_000_000 + "\nRequires-Dist: last\n"
-    data = wheel((METADATA, text), packing=zipfile.ZIP_DEFLATED)
-    del text
-    assert names(data) == ["first"]
+def test_requirements_beyond_the_largest_metadata_are_not_unpacked() -> None:
+    text = f"Requires-Dist: first\nSummary: {' ' * 2_000_000}\nRequires-Dist: last\n"
+    assert names(wheel((METADATA, text), packing=zipfile.ZIP_DEFLATED)) == ["first"]
 
 
 GOOD = wheel((METADATA, needing("six")), packing=zipfile.ZIP_DEFLATED)
@@ -87,5 +84,5 @@ def test_a_damaged_wheel_raises_nothing(at: int, bytes_there: bytes) -> None:
 
 @given(st.text())
 def test_any_metadata_raises_nothing(text: str) -> None:
-    names(wheel((METADATA, text.encode("utf-8", "replace").decode())))
-    names(wheel((METADATA, needing(text.encode("utf-8", "replace").decode()))))
+    for metadata in (text, needing(text)):
+        names(wheel((METADATA, metadata.encode("utf-8", "replace").decode())))

@@ -1,31 +1,33 @@
-"""What is loaded when, and which module may import which."""
+"""Which modules a command loads, and which room may import which."""
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from graphlib import TopologicalSorter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support import rooms
-from support.programs import run
+from support.programs import PIPENV_CA, run
 from support.rooms import NAME, PACKAGE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 URL = "https://my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/"
 HEAVY = ("re", "typing", "dataclasses", "pathlib", "logging", "tomllib", "tomli", "json")
 AWS = ("botocore", "boto3", "s3transfer", "urllib3", "jmespath")
 
-# Each script says on its last line what it has loaded.
-_REPORT = """
+# Each script prints on its last line the modules that it has loaded.
+REPORT = """
 import sys
 names = sorted(sys.modules)
 import json
 print()
 print(json.dumps(names))
 """
-
-_FAST_PATH = """
+FAST_PATH = """
 import sys
 from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv
 
@@ -45,15 +47,13 @@ except Reached:
 else:
     raise SystemExit("pipenv was not reached")
 """
-
-_FOREIGN = """
+FOREIGN = """
 from codeartifact_pipenv.auth.backend import CodeArtifactBackend
 backend = CodeArtifactBackend()
 assert backend.get_password("https://example.com/simple", "aws") is None
 assert backend.get_credential("poetry-repository-x", None) is None
 """
-
-_FILL = """
+FILL = """
 import os
 from datetime import datetime, timedelta, timezone
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
@@ -63,115 +63,93 @@ from codeartifact_pipenv.report import Report
 from codeartifact_pipenv.settings import Settings
 
 now = datetime.now(timezone.utc)
-token = AuthorizationToken(
-    "kept-token", source="AWS", issued_at=now, expires_at=now + timedelta(hours=12)
-)
+times = {"issued_at": now, "expires_at": now + timedelta(hours=12)}
+token = AuthorizationToken("kept-token", source="AWS", **times)
 resolver = Resolver(Settings({}, os.environ), os.environ, Report(), provider=lambda *_, **__: token)
 resolver.token(parse_url("URL"))
 """.replace("URL", URL)
-
-_BACKEND = f"""
+BACKEND = f"""
 from codeartifact_pipenv.auth.backend import CodeArtifactBackend
 assert CodeArtifactBackend().get_password("{URL}", None) == "kept-token"
 """
-
-_VERB = f"""
+VERB = """
 import sys
-sys.argv = ["pipenv-ca", "token", "{URL}"]
+sys.argv = ["pipenv-ca", WORDS]
 from codeartifact_pipenv.__main__ import main
 assert main() == 0
-"""
-
-_LINT = """
-import sys
-sys.argv = ["pipenv-ca", "lint"]
-from codeartifact_pipenv.__main__ import main
-assert main() == 0
-"""
-
-_RESOLVER = f"""
-import os
-from codeartifact_pipenv.auth.resolver import Resolver
-from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.report import Report
-from codeartifact_pipenv.settings import Settings
-resolver = Resolver(Settings({{}}, os.environ), os.environ, Report())
-assert resolver.token(parse_url("{URL}")).value == "kept-token"
 """
 
 
 @pytest.fixture
 def environ(clean_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    return clean_env | {
-        "PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens"),
-        # Whoever asks AWS all the same fails at once.
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+    """An environment in which a call to AWS fails at once."""
+    tokens = str(tmp_path / "tokens")
+    return clean_env | {"PIPENV_CA_CACHE_DIR": tokens, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def loaded(script: str, environ: dict[str, str], folder: Path) -> set[str]:
     """Run a script and return the modules that it loaded beyond what Python itself does."""
-    program = Path(sys.executable).parent / "pipenv-ca"
-    done = run(sys.executable, "-c", script + _REPORT, program, env=environ, cwd=folder)
-    assert done.status == 0, done.output
-    plain = run(sys.executable, "-c", _REPORT, env=environ, cwd=folder)
-    ours = set(json.loads(done.stdout.splitlines()[-1]))
-    return ours - set(json.loads(plain.stdout.splitlines()[-1]))
+    found = []
+    for text in (script, ""):
+        done = run(sys.executable, "-c", text + REPORT, PIPENV_CA, env=environ, cwd=folder)
+        assert done.status == 0, done.output
+        found.append(set(json.loads(done.stdout.splitlines()[-1])))
+    return found[0] - found[1]
 
 
-def below(modules: set[str], names: tuple[str, ...]) -> list[str]:
+def below(modules: set[str], *names: str) -> list[str]:
     return sorted(name for name in modules if name.partition(".")[0] in names)
 
 
-def test_fast_path(environ: dict[str, str], tmp_path: Path) -> None:
-    """A command that needs no token reaches pipenv without any heavy module."""
-    found = loaded(_FAST_PATH, environ, tmp_path)
-    assert below(found, (*HEAVY, "keyring", "boto3", "botocore", "dotenv")) == []
+def test_command_without_a_token_reaches_pipenv_without_heavy_modules(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    found = loaded(FAST_PATH, environ, tmp_path)
+    assert below(found, *HEAVY, "keyring", "boto3", "botocore", "dotenv") == []
     assert f"{NAME}.__main__" in found
 
 
-def test_foreign_service(environ: dict[str, str], tmp_path: Path) -> None:
-    """The backend answers for a foreign service with what keyring itself has loaded."""
+def test_backend_answers_for_other_services_with_what_keyring_has_loaded(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
     keyrings = loaded("import keyring.backend, keyring.credentials\n", environ, tmp_path)
-    found = loaded(_FOREIGN, environ, tmp_path)
-    ours = {name for name in found - keyrings if name.partition(".")[0] != NAME}
-    assert ours <= {"__future__"}
+    found = loaded(FOREIGN, environ, tmp_path)
     own = {name for name in found if name.startswith(NAME)}
+    assert found - keyrings - own <= {"__future__"}
     assert all(f"{NAME}.auth.backend".startswith(name) for name in own), own
 
 
 @pytest.mark.parametrize(
-    "script", [_BACKEND, _VERB, _RESOLVER], ids=["backend", "verb", "resolver"]
+    ("script", "unwanted"),
+    [
+        (BACKEND, ()),  # keyring itself loads the backend
+        (VERB.replace("WORDS", f"'token', '{URL}'"), ("keyring", "configparser")),
+    ],
+    ids=["backend", "verb"],
 )
-def test_cached_token(script: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """A token from the cache is served without botocore, keyring and requests.
-
-    keyringrc.cfg is not parsed either, if it has no section of ours.
-    """
-    keyringrc = Path(environ["HOME"]) / ".config" / "python_keyring" / "keyringrc.cfg"
+def test_cached_token_is_served_without_botocore_or_a_parser_for_keyringrc(
+    script: str, unwanted: tuple[str, ...], environ: dict[str, str], tmp_path: Path, home: Path
+) -> None:
+    keyringrc = home / ".config" / "python_keyring" / "keyringrc.cfg"
     keyringrc.parent.mkdir(parents=True)
     keyringrc.write_text("[backend]\n# default-keyring = keyrings.codeartifact.X\n")
-    loaded(_FILL, environ, tmp_path)
+    loaded(FILL, environ, tmp_path)
     found = loaded(script, environ, tmp_path)
-    assert below(found, (*AWS, "requests")) == []
-    if script != _BACKEND:  # keyring itself loads the backend
-        assert below(found, ("keyring", "configparser")) == []
+    assert below(found, *AWS, "requests", *unwanted) == []
 
 
-def test_lint(environ: dict[str, str], tmp_path: Path) -> None:
-    """Lint reads and judges a project without anything that is slow to load."""
+def test_lint_loads_nothing_that_is_slow(environ: dict[str, str], tmp_path: Path) -> None:
     text = f'[[source]]\nname = "ca"\nurl = "{URL}"\n[packages]\nx = "*"\n'
     (tmp_path / "Pipfile").write_text(text)
-    found = loaded(_LINT, environ, tmp_path)
-    slow = (*AWS, "requests", "rich", "keyring", "tomlkit", "plette", "dotenv", "packaging")
-    assert below(found, slow) == []
+    found = loaded(VERB.replace("WORDS", "'lint'"), environ, tmp_path)
+    slow = ("requests", "rich", "keyring", "tomlkit", "plette", "dotenv", "packaging")
+    assert below(found, *AWS, *slow) == []
 
 
 # --- architecture ------------------------------------------------------------------------
 
-# The order of the rooms is stated here only, from the ground up; a room that is not named may
-# stand anywhere, but not in a circle.
-FLOORS = (
+# The order of the rooms, from the ground up; other rooms must only not be in a circle.
+FLOORS = [
     "errors",
     "files",
     "settings",
@@ -182,39 +160,23 @@ FLOORS = (
     "checks",
     "assistant",
     "__main__",
-)
-MOST_MODULES_AT_THE_TOP = 8
+]
+
+arrows = functools.cache(rooms.arrows)
 
 
-@pytest.fixture(scope="module")
-def arrows() -> dict[str, set[str]]:
-    """Which rooms each room imports."""
-    return rooms.arrows()
+def test_at_most_eight_modules_stand_outside_the_rooms() -> None:
+    outside = [path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__"]
+    assert len(outside) <= 8, outside
 
 
-def test_top_modules() -> None:
-    """Beside the rooms stand at most eight modules."""
-    beside = [path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__"]
-    assert len(beside) <= MOST_MODULES_AT_THE_TOP, beside
-
-
-def test_no_circles(arrows: dict[str, set[str]]) -> None:
-    """Rooms do not import each other in a circle."""
-    TopologicalSorter(arrows).prepare()
-
-
-def test_arrows_go_down_only(arrows: dict[str, set[str]]) -> None:
-    """A room does not import from a higher floor, directly or through others."""
-    below = rooms.reached(arrows)
+def test_no_room_imports_from_a_higher_floor_or_in_a_circle() -> None:
+    below = rooms.reached(arrows())  # raises CycleError
     for floor, room in enumerate(FLOORS):
         assert below[room].isdisjoint(FLOORS[floor:]), room
 
 
-def test_nothing_imports_the_sandbox(arrows: dict[str, set[str]]) -> None:
-    """Nothing at run time imports the sandbox: the entry point starts it by name."""
-    assert [room for room, used in arrows.items() if "sandbox" in used] == []
-
-
-def test_the_sandbox_stands_apart(arrows: dict[str, set[str]]) -> None:
-    """The sandbox stands in for AWS, so it does not use the rooms that are tested with it."""
-    assert arrows["sandbox"].isdisjoint({"auth", "wrapper", "checks", "clients", "assistant"})
+def test_sandbox_and_the_rooms_that_are_tested_with_it_stand_apart() -> None:
+    """The entry point starts the sandbox by name, not by an import."""
+    assert [room for room, used in arrows().items() if "sandbox" in used] == []
+    assert arrows()["sandbox"].isdisjoint({"auth", "wrapper", "checks", "clients", "assistant"})

@@ -1,14 +1,15 @@
-"""The names that other programs may build on are there, and are called as before."""
+"""The names that other programs may build on exist, with their parameters."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from importlib import import_module
 from typing import Any
 
 import pytest
 
-import codeartifact_pipenv
+from codeartifact_pipenv import __version__
 
 # By module: each name with its parameters, or with the names of its attributes. What is here is
 # changed in a major version only; what is added is added here.
@@ -93,8 +94,7 @@ API: dict[str, dict[str, str | None]] = {
 @pytest.mark.parametrize(
     ("module", "name"), [(module, name) for module, names in API.items() for name in names]
 )
-def test_name(module: str, name: str) -> None:
-    """A public name is there, has its parameters, and says what it is."""
+def test_public_name_has_its_parameters_and_a_docstring(module: str, name: str) -> None:
     found: Any = import_module(f"codeartifact_pipenv.{module}")
     for part in name.split("."):
         found = getattr(found, part)
@@ -104,6 +104,5 @@ def test_name(module: str, name: str) -> None:
     assert inspect.getdoc(found)
 
 
-def test_version() -> None:
-    """The version is one of Semantic Versioning's, which the promise is about."""
-    assert all(part.isdecimal() for part in codeartifact_pipenv.__version__.split("."))
+def test_version_is_one_of_semantic_versioning() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
