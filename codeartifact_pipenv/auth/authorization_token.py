@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     _Section = tuple[str, str]
 
-
 # A token is renewed 15 minutes before its end, as botocore does with credentials, or after half of its
 # life if it lives shorter than 30 minutes.
 _RENEWAL_WINDOW = 15 * 60.0

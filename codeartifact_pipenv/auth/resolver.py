@@ -26,7 +26,7 @@ from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE, Setti
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Protocol
 
     from codeartifact_pipenv.auth.negative_cache import NegativeCache
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
         ) -> AuthorizationToken:
             """Return a new token; arguments and errors as ``aws.get_authorization_token``."""
             ...
-
-    from collections.abc import Iterable
 
 
 # Variables that select the AWS identity.

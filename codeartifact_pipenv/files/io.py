@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-
 MAXIMUM_BYTES = 64 * 1024 * 1024
 # Opening a named pipe must not wait for its writer; on Windows, bytes are read as they are.
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

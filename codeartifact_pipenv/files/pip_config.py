@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-
 # --- settings that change where files come from --------------------------------------------
 # pip takes such a setting from an option, a variable, a key of its configuration files, or a line of
 # a requirements file. One list serves all of them. An ambiguous abbreviation, which pip rejects, may

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 

@@ -36,10 +36,8 @@ from codeartifact_pipenv.settings import variable_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
-
 
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 

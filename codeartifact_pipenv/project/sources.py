@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import Domain
 
-
 USERNAME = "aws"
 MIRROR_VARIABLE = "PIPENV_PYPI_MIRROR"
 _VARIABLE = re.compile(r"\$(?:(?P<bare>\w+)|\{(?P<braced>[^}]*)\})", re.ASCII)

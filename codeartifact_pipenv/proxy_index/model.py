@@ -25,19 +25,16 @@ from codeartifact_pipenv.project.sources import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.lookups.simple_page import File
-
-    AskExists = Callable[[RepositoryEndpoint], bool | None]
-    Renewal = Callable[[RepositoryEndpoint, str], str | None]
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
-
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
 
+    AskExists = Callable[[RepositoryEndpoint], bool | None]
+    Renewal = Callable[[RepositoryEndpoint, str], str | None]
 
 USERNAME = "pipenv-ca"
 # Where a name was found, in place of a repository's number.

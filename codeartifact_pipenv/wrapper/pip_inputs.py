@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     PathOf = Callable[[RequirementsFile], str]
 
-
 _REASONS = {
     pip_config.INDEX: "names an index that is not a CodeArtifact source of this project",
     pip_config.EXTRA_INDEX: "names an extra index, which pip would also ask for private names",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.settings import Settings
 
-
 # The commands of pipenv 2023.12 to 2026.10.
 COMMANDS = frozenset(
     {

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
-
 # The variables that make pipenv use the copies.
 _COPY_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
 # Exit statuses of an interrupted pipenv, which need no explanation.

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.project.pipfile import Project
 
-
 _PREFIX, _FOLDER_LOCK = "pipenv-ca-", ".lock"
 _MARK, _LOCK = ".pipenv-ca-", "lock"
 # The length of a run's ID in the name of a folder and of a copy.
@@ -193,7 +192,7 @@ def _describe_errors(path: str) -> Iterator[None]:
         ) from error
 
 
-# --- the copies ----------------------------------------------------------------------------
+# --- the lock of the project ---------------------------------------------------------------
 
 
 def copy_path(pipfile: str) -> str:
@@ -303,7 +302,7 @@ def _project_folders() -> list[str]:
     )
 
 
-# --- the copies that pipenv works on -------------------------------------------------------
+# --- the copies ----------------------------------------------------------------------------
 # PIPENV_PIPFILE names the copy of the Pipfile. It is in the folder of the Pipfile, so that relative
 # paths, ``.env`` and ``.venv`` work unchanged; pipenv expects its lock in the same folder. The copies
 # are published when the command has succeeded.
