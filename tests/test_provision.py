@@ -75,7 +75,7 @@ def test_provision_asks_on_a_terminal_and_defaults_to_no(
     with Terminal(PIPENV_CA, "provision", *ACME, env=environ, cwd=tmp_path) as terminal:
         terminal.type(answer)
         assert terminal.finish() == (0 if made else 1)
-    assert "Carry this out? [y/N] " in terminal.shown
+    assert "Apply this plan? [y/N] " in terminal.shown
     assert bool(account.writes()) == made
 
 
