@@ -8,8 +8,7 @@ import pytest
 from support.answers import Asked
 from support.files import files_with
 from support.github import PASSWORD, github
-from support.programs import PIPENV_CA, run
-from support.runs import KEYRING, Calls, assert_error, without_credentials
+from support.runs import Calls, assert_error, without_credentials
 from support.sandbox import IDENTITY
 
 if TYPE_CHECKING:
@@ -27,12 +26,11 @@ def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
     sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
     """The name of the role is enough."""
-    url = user.url
     calls = Calls(sandbox)
     with github(ROLE | without_credentials(user.env)) as job:
-        token = user.run("token", url, env=job.env)
+        token = user.run("token", user.url, env=job.env)
         assert (token.status, token.stderr) == (0, "")
-        assert run(KEYRING, "get", url, "aws", env=job.env, cwd=tmp_path).stdout == token.stdout
+        assert user.keyring(env=job.env).stdout == token.stdout
         assert job.asked == [Asked("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}")]
         assert calls.count() == 1
         doctor = user.run("doctor", "--all", env=job.env)
@@ -42,15 +40,12 @@ def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
         assert files_with(secret, [tmp_path]) == []
 
 
-def test_github_is_not_asked_with_other_credentials_or_without_a_role(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    words = (PIPENV_CA, "token", sandbox.endpoint.simple_url)
-    with github(ROLE | sandbox_env) as job:
-        assert run(*words, env=job.env, cwd=tmp_path).status == 0
+def test_github_is_not_asked_with_other_credentials_or_without_a_role(user: User) -> None:
+    with github(ROLE | user.env) as job:
+        assert user.run("token", user.url, env=job.env).status == 0
         bare = without_credentials(job.env)
         del bare["AWS_ROLE_ARN"]
-        assert_error(run(*words, env=bare, cwd=tmp_path), 1, "[no-credentials]")
+        assert_error(user.run("token", user.url, env=bare), 1, "[no-credentials]")
         assert job.asked == []
 
 
@@ -88,20 +83,17 @@ def test_an_unusable_identity_address_is_one_error(url: str, user: User) -> None
 @pytest.mark.parametrize(
     "variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
 )
-def test_the_error_names_the_permission_that_a_job_lacks(
-    variable: str, user: User, tmp_path: Path
-) -> None:
+def test_the_error_names_the_permission_that_a_job_lacks(variable: str, user: User) -> None:
     """Other jobs do not get this hint."""
-    url = user.url
-    (tmp_path / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{url}'\n")
+    (user.folder / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{user.url}'\n")
     with github(ROLE | without_credentials(user.env) | {"GITHUB_ACTIONS": "true"}) as job:
         lacks = {variable, "ACTIONS_ID_TOKEN_REQUEST_URL"}
         env = {name: value for name, value in job.env.items() if name not in lacks}
-        done = user.run("token", url, env=env)
+        done = user.run("token", user.url, env=env)
         doctor = user.run("doctor", env=env)
         is_told = variable == "ACTIONS_ID_TOKEN_REQUEST_URL"
         assert_error(done, 1, "No AWS credentials were found")
         for output in (done.output, doctor.output):
             assert ("permissions: id-token: write" in output) == is_told
         keys = {name: value for name, value in user.env.items() if name.startswith("AWS_")}
-        assert user.run("token", url, env=env | keys).status == 0
+        assert user.run("token", user.url, env=env | keys).status == 0

@@ -12,7 +12,7 @@ import pytest
 from support.answers import AnsweringServer
 from support.files import files_with
 from support.identities import AccessKey, make_user, section
-from support.programs import SCRIPTS, Result, run
+from support.programs import SCRIPTS, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
 
@@ -46,10 +46,6 @@ def pipfile(sandbox: Sandbox, project: Path) -> Path:
     return write_pipfile(project, source(sandbox.endpoint), "[packages]\n")
 
 
-def get(env: Mapping[str, str], cwd: Path, service: str) -> Result:
-    return run(KEYRING, "get", service, "aws", env=env, cwd=cwd)
-
-
 def own_lines(stderr: str) -> list[str]:
     """Return the lines that this package printed, without those of keyring."""
     return [line for line in stderr.splitlines() if line.startswith("codeartifact-pipenv:")]
@@ -74,7 +70,7 @@ def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
     keyringrc.write_text(text)
     calls = Calls(sandbox)
     service = user.url
-    token = get(env, tmp_path, service)
+    token = user.keyring(env=env)
     assert token.status == 0, token.output
     shown = user.run("--ca-verbose", "token", service, env=env)
     assert shown.stdout == token.stdout
@@ -86,7 +82,7 @@ def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
     assert calls.callers() == [guest.access_key_id, sandbox.user.access_key_id]
     # Another profile in the file is another identity and gets its token.
     keyringrc.write_text(text.replace("= theirs", "= mine"))
-    assert get(env, tmp_path, service).stdout == mine.stdout != token.stdout
+    assert user.keyring(env=env).stdout == mine.stdout != token.stdout
     assert calls.count() == 2
 
 
@@ -95,14 +91,13 @@ def test_access_keys_of_keyringrc_are_used_and_never_shown(
     *, sandbox: Sandbox, user: User, guest: AccessKey, keyringrc: Path
 ) -> None:
     """They get tokens that are separate from those of the environment."""
-    service = user.url
-    before = get(user.env, user.folder, service)
+    before = user.keyring()
     keyringrc.write_text(section("codeartifact", guest) + "profile_name = none\n")
     calls = Calls(sandbox)
-    found = get(user.env, user.folder, service)
+    found = user.keyring()
     assert found.status == 0, found.output
     assert found.stdout != before.stdout
-    assert get(user.env, user.folder, service) == found
+    assert user.keyring() == found
     assert calls.callers() == [guest.access_key_id]
     looked = user.run("--ca-verbose", "doctor", "--json")
     findings = [f for s in json.loads(looked.stdout)["sections"] for f in s["findings"]]
@@ -116,18 +111,17 @@ def test_access_keys_of_keyringrc_are_used_and_never_shown(
 
 
 def test_error_about_an_unknown_profile_names_keyringrc_as_its_origin(
-    user: User, keyringrc: Path, tmp_path: Path
+    user: User, keyringrc: Path
 ) -> None:
     keyringrc.write_text("[codeartifact]\nprofile_name = nobody\n")
-    service = user.url
-    failed = user.run("token", service)
+    failed = user.run("token", user.url)
     assert_error(failed, 1, "nobody", f"[codeartifact] in {keyringrc}", "unknown-profile")
-    (line,) = own_lines(get(user.env, tmp_path, service).stderr)
+    (line,) = own_lines(user.keyring().stderr)
     assert "nobody" in line
     assert str(keyringrc) in line
     # The corrected file ends the remembered refusal.
     keyringrc.write_text("[codeartifact]\n")
-    assert get(user.env, tmp_path, service).status == 0
+    assert user.keyring().status == 0
 
 
 _LOOK_UP = """
@@ -195,14 +189,14 @@ for service in sys.argv[1:]:
 """
 
 
-def ask(sandbox: Sandbox, env: Mapping[str, str], cwd: Path) -> tuple[list[str], list[str]]:
+def ask(user: User, env: Mapping[str, str] | None = None) -> tuple[list[str], list[str]]:
     """Ask the keyring command for URL and host, as a client does, each in a new process.
 
     Returns:
         The lines that it got and the lines that this package printed.
     """
-    words = (PYTHON, "-c", _ASK, sandbox.endpoint.simple_url, sandbox.endpoint.host)
-    done = run(*words, env=env, cwd=cwd)
+    words = (PYTHON, "-c", _ASK, user.url, user.sandbox.endpoint.host)
+    done = run(*words, env=env or user.env, cwd=user.folder)
     assert done.status == 0, done.output
     return done.stdout.splitlines(), own_lines(done.stderr)
 
@@ -216,45 +210,40 @@ def denied(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.mark.shows_token("output")
-def test_a_denied_client_that_asks_again_costs_one_call(
-    denied: Sandbox, user: User, tmp_path: Path
-) -> None:
+def test_a_denied_client_that_asks_again_costs_one_call(denied: Sandbox, user: User) -> None:
     """The reason is printed once per client."""
     calls = Calls(denied)
-    got, printed = ask(denied, user.env, tmp_path)
+    got, printed = ask(user)
     assert got == ["1 ", "1 "]
     (line,) = printed
     assert "codeartifact:GetAuthorizationToken" in line
     assert calls.count() == 1
     # The next client gets the reason once too, without a call.
-    assert ask(denied, user.env, tmp_path) == (got, printed)
+    assert ask(user) == (got, printed)
     assert calls.count() == 1
     # The token command, a refresh and another identity ask AWS.
-    service = denied.endpoint.simple_url
-    failed = user.run("token", service)
+    failed = user.run("token", user.url)
     assert_error(failed, 1, "token-denied")
     assert calls.count() == 2
     refreshing = user.env | {"PIPENV_CA_REFRESH": "1"}
-    assert ask(denied, refreshing, tmp_path) == (got, printed * 2)
+    assert ask(user, refreshing) == (got, printed * 2)
     assert calls.count() == 4
-    assert get(user.env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}, tmp_path, service).status == 1
+    assert user.keyring(env=user.env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}).status == 1
     assert calls.count() == 5
     # A token for this identity ends the refusal at once.
     denied.allow("codeartifact:GetAuthorizationToken")
-    token = user.run("token", service).stdout.strip()
-    assert ask(denied, user.env, tmp_path) == ([f"0 {token}"] * 2, [])
+    token = user.run("token", user.url).stdout.strip()
+    assert ask(user) == ([f"0 {token}"] * 2, [])
     assert calls.count() == 6
 
 
-def test_one_call_refuses_eight_clients_that_start_together(
-    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_one_call_refuses_eight_clients_that_start_together(denied: Sandbox, user: User) -> None:
     """Each client prints the reason."""
     calls = Calls(denied)
-    words = [str(PYTHON), "-c", _ASK, denied.endpoint.simple_url]
+    words = [str(PYTHON), "-c", _ASK, user.url]
     pipe = subprocess.PIPE
     processes = [
-        subprocess.Popen(words, env=sandbox_env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+        subprocess.Popen(words, env=user.env, cwd=user.folder, stdout=pipe, stderr=pipe, text=True)
         for _ in range(8)
     ]
     printed = [own_lines(process.communicate(timeout=60)[1]) for process in processes]
@@ -263,26 +252,22 @@ def test_one_call_refuses_eight_clients_that_start_together(
 
 
 @pytest.mark.shows_token("output")
-def test_an_unreachable_aws_is_not_tried_a_second_time(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_unreachable_aws_is_not_tried_a_second_time(user: User) -> None:
     """Another proxy setting is tried."""
     with AnsweringServer(502) as server:
-        env = sandbox_env | {"HTTPS_PROXY": server.url, "https_proxy": server.url}
-        got, printed = ask(sandbox, env, tmp_path)
+        env = user.env | {"HTTPS_PROXY": server.url, "https_proxy": server.url}
+        got, printed = ask(user, env)
         assert (got, len(printed)) == (["1 ", "1 "], 1)
         once = server.connections
         assert once > 0
-        assert ask(sandbox, env, tmp_path) == (got, printed)
+        assert ask(user, env) == (got, printed)
         assert server.connections == once
-    assert [line[:1] for line in ask(sandbox, sandbox_env, tmp_path)[0]] == ["0", "0"]
+    assert [line[:1] for line in ask(user)[0]] == ["0", "0"]
 
 
-def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(
-    denied: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(denied: Sandbox, user: User) -> None:
     calls = Calls(denied)
-    got, printed = ask(denied, sandbox_env | {"PIPENV_CA_CACHE_DIR": "/proc/cache"}, tmp_path)
+    got, printed = ask(user, user.env | {"PIPENV_CA_CACHE_DIR": "/proc/cache"})
     assert (got, len(printed)) == (["1 ", "1 "], 2)
     assert calls.count() == 2
 
@@ -298,20 +283,19 @@ def test_pip_that_imports_keyring_is_denied_with_one_call(denied: Sandbox, user:
 
 
 def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(
-    sandbox: Sandbox, sandbox_env: dict[str, str], clean_base: dict[str, str], tmp_path: Path
+    user: User, clean_base: dict[str, str]
 ) -> None:
     """Any number of `keyring get` commands make one call."""
     words = [str(PYTHON), "-m", "pip", "install", "-q", "--no-deps", "--target", "beside"]
-    installed = run(*words, "keyrings.codeartifact", env=clean_base, cwd=tmp_path)
+    installed = run(*words, "keyrings.codeartifact", env=clean_base, cwd=user.folder)
     assert installed.status == 0, installed.output
-    env = sandbox_env | {"PYTHONPATH": str(tmp_path / "beside")}
-    listed = run(KEYRING, "--list-backends", env=env, cwd=tmp_path)
+    env = user.env | {"PYTHONPATH": str(user.folder / "beside")}
+    listed = run(KEYRING, "--list-backends", env=env, cwd=user.folder)
     assert "keyrings.codeartifact.CodeArtifactBackend" in listed.stdout
-    calls = Calls(sandbox)
-    service = sandbox.endpoint.simple_url
-    assert len({get(env, tmp_path, service) for _ in range(2)}) == 1
+    calls = Calls(user.sandbox)
+    assert len({user.keyring(env=env) for _ in range(2)}) == 1
     assert calls.count() == 1
     # keyrings.codeartifact alone makes one call per get, so the count above is meaningful.
     alone = env | {"PYTHON_KEYRING_BACKEND": "keyrings.codeartifact.CodeArtifactBackend"}
-    assert len({get(alone, tmp_path, service) for _ in range(2)}) == 2
+    assert len({user.keyring(env=alone) for _ in range(2)}) == 2
     assert calls.count() == 3
