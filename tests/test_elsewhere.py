@@ -145,13 +145,9 @@ def dotenv(text: str, words: str, says: str, **files: str) -> Way:
 REFUSED = {
     # Arguments of pip.
     "-f": Way(f"{PIP} -f {{DIR}}", "-f names files"),
-    "clustered -f": Way(f"{PIP} -Uf {{DIR}}", "-f names files"),
     "find-links on the net": Way(f"{PIP} --find {{URL}}/acme-lib/", "--find names files"),
-    "--ext=": Way(f"{PIP} --ext={{URL}}", "extra index"),
     "--index": Way(f"{PIP} --index {{URL}}", "--index names an index"),
-    "--pypi-url": Way(f"{PIP} --pypi-url {{URL}}", "--pypi-url names an index"),
     "-i public": Way(f"{PIP} -i {{PUBLIC}}", "-i names an index"),
-    "two -i": Way(f"{PIP} -i {{OWN}} -i {{URL}}", "-i names an index"),
     "--no-index": Way(f"{PIP} --no-index -f {{DIR}}", "--no-index keeps pip"),
     "--isolated": Way(f"{PIP} --isolated", "--isolated keeps pip"),
     "expanded": Way(f"{PIP} $HIDDEN", "--find-links", env={"HIDDEN": "--find-links={DIR}"}),
@@ -161,22 +157,15 @@ REFUSED = {
     "install -i own": Way("install -i {OWN} acme-lib", "--index codeartifact"),
     "update -di": Way("update -di{URL} acme-lib", "by its URL"),
     "extra args -f": Way("install --extra-pip-args '-f {DIR}' acme-lib", "-f in --extra-pip-args"),
-    "extra args index": Way("lock '--extra-pip-args=-i {URL}'", "in --extra-pip-args"),
     "extra args in a file": Way(
         "lock --extra-pip-args '-c c.txt'", "c.txt, line 1", {C: EXTRA_LINE}
     ),
     # Requirements and constraints files.
     "install -r": Way("install -r r.txt", "{PROJECT}/r.txt, line 1", {R: EXTRA_LINE}),
-    "install -r with links": Way(
-        "install --requirements=r.txt",
-        "--find-links in {PROJECT}/r.txt, line 2",
-        {R: "six\n-f {DIR}\n"},
-    ),
     "install -r, hidden in a continuation": Way(
         "install -r r.txt", "r.txt, line 2", {R: "acme-lib --hash=sha256:0\\\n-i {URL}\n"}
     ),
     "pip -r": Way(f"{PIP} -r r.txt", "r.txt, line 3", {R: f"\n# x\n{EXTRA_LINE}"}),
-    "pip -r no-index": Way(f"{PIP} -r r.txt", "--no-index in", {R: "--no-index\n-f {DIR}\n"}),
     "pip -c": Way(f"{PIP} -c c.txt", "c.txt, line 1", {C: "-i {URL}\n"}),
     "pip -r nested": Way(
         f"{PIP} -Ur deep/r.txt",
@@ -192,7 +181,6 @@ REFUSED = {
     "pip -r on the net": Way(f"{PIP} -r {{SITE}}/bad.txt", "{SITE}/bad.txt, line 1"),
     "pip -c that does not exist": Way(f"{PIP} -c {{SITE}}/none.txt", "cannot be fetched: "),
     "PIP_CONSTRAINT": Way(PIP, "c.txt, line 1", LINKS, {"PIP_CONSTRAINT": C}),
-    "PIP_Constraint of a lock": Way("lock", "c.txt, line 1", LINKS, {"PIP_Constraint": C}),
     # Assignments before pip.
     "assigned extra index": Way(
         "run PIP_EXTRA_INDEX_URL={URL} pip install acme-lib",
@@ -226,13 +214,10 @@ REFUSED = {
     )._replace(files={R: "-i {OWN}\n"}),
     # The project's .env.
     ".env find-links": dotenv("PIP_FIND_LINKS={DIR}", "lock", ".env sets PIP_FIND_LINKS"),
-    ".env find-links and pip": dotenv("PIP_FIND_LINKS={DIR}", PIP, ".env sets PIP_FIND_LINKS"),
     ".env find-links and sync": dotenv("PIP_Find_Links={DIR}", "sync", ".env sets PIP_Find_Links"),
     ".env extra index": dotenv(
         "PIP_EXTRA_INDEX_URL={URL}", "install acme-lib", ".env sets PIP_EXTRA_INDEX_URL"
     ),
-    ".env PyPI URL": dotenv("PIP_PYPI_URL={URL}", PIP, ".env sets PIP_PYPI_URL"),
-    ".env no-index": dotenv("PIP_NO_INDEX=1", "lock", "PIP_NO_INDEX"),
     ".env constraint": dotenv("PIP_CONSTRAINT=c.txt", "lock", "c.txt, line 1", **{C: EXTRA_LINE}),
     ".env words": dotenv(
         'PIPENV_EXTRA_PIP_ARGS=["-f", "{DIR}"]',
@@ -256,9 +241,6 @@ LEFT_OUT = "left out here"
 ONE, TWO = ("one",), ("two",)
 PRIVATE = {
     "lock with find-links": Way("lock", env=FIND_LINKS, layouts=TWO),
-    "lock with Find_Links": Way(
-        "lock", env={"PIP_FIND_LINKS": "{DIR}/none", "PIP_Find_Links": "{DIR}"}, layouts=TWO
-    ),
     "lock without index": Way("lock", env=FIND_LINKS | {"PIP_NO_INDEX": "1"}, layouts=ONE),
     "lock with links on the net": Way(
         "lock", LEFT_OUT, env={"PIP_FIND_LINKS": "{URL}/acme-lib/"}, layouts=TWO
@@ -275,9 +257,6 @@ PRIVATE = {
     "pip with find-links": Way(PIP, env=FIND_LINKS),
     "pip with pip.conf": Way(
         PIP, files={CONF: "[install]\nFind_Links = {DIR}\n--extra-index-url = {URL}\n"}
-    ),
-    "pip with PyPI URL in pip.conf": Way(
-        PIP, files={CONF: "[install]\npypi-url = {URL}\nno-index = yes\n"}
     ),
     "pip -i own with pip.conf": Way(
         f"{PIP} -i {{OWN}}",

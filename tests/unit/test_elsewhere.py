@@ -1,4 +1,4 @@
-"""Where files may come from: find-links, requirements files, files on the net, and who names them."""
+"""Find-links, requirements files and files on the net."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pytest
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.pip_config import index_settings
-from codeartifact_pipenv.files.pip_settings import in_pip_words, in_pipenv_words
+from codeartifact_pipenv.files.pip_settings import in_pipenv_words
 from codeartifact_pipenv.project.requirements_files import RequirementsFile, RequirementsReader
 from codeartifact_pipenv.wrapper import fetched_file
-from codeartifact_pipenv.wrapper.commands import pip_calls
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
 from codeartifact_pipenv.wrapper.user_settings import user_find_links
 
@@ -25,45 +24,10 @@ if TYPE_CHECKING:
 OWN = "https://own/simple"
 
 
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("install -Uqf DIR x", [("-f", "DIR", 1, 2, "-Uq")]),
-        ("install -fDIR --no-index", [("-f", "DIR", 1, 1, ""), ("--no-index", "", 2, 1, "")]),
-        ("install --requ=r.txt -cc", [("--requ", "r.txt", 1, 1, ""), ("-c", "c", 2, 1, "")]),
-        ("install -tfile -e./index -Cf=r", []),
-        ("list -oi URL", [("-i", "URL", 1, 2, "-o")]),
-        ("lock -ofile", []),
-        ("install --iso --isola", []),
-        ("install -r --isolated", [("-r", "--isolated", 1, 2, ""), ("--isolated", "", 2, 1, "")]),
-        ("install -- -i URL", [("-i", "URL", 2, 2, "")]),
-        ("install -i", [("-i", "", 1, 2, "")]),
-    ],
-)
-def test_options_of_pip_are_found_with_value_and_place(
-    words: str, found: list[tuple[str, str, int, int, str]]
-) -> None:
-    assert [tuple(given[1:]) for given in in_pip_words(words.split())] == found
-
-
-def test_options_of_pipenv_are_found() -> None:
+def test_options_of_pipenv_that_name_files_or_indexes_are_found() -> None:
     words = ["-dr", "file", "--extra-pip", "-f x", "--ind=u", "-e", ".", "--extras", "f", "-opy"]
     found = [(given.name, given.value) for given in in_pipenv_words(words)]
     assert found == [("--requirements", "file"), ("--extra-pip-args", "-f x"), ("--index", "u")]
-
-
-def test_command_line_is_split_before_the_words_of_pip() -> None:
-    scripts: dict[str, object] = {
-        "deps": ["echo x", "A=1 python -X dev -m pip install -U", "pip freeze"],
-        "one": "pip install",
-    }
-    (typed,) = pip_calls("run", ["--system", "B=2", "C=", "pip3", "install", "x"], scripts)
-    assert (typed.before, typed.words) == (["B=2", "C=", "pip3"], ["install", "x"])
-    assert (typed.script, typed.is_only_line, typed.assigned) == (None, True, {"B": "2", "C": ""})
-    (listed,) = pip_calls("run", ["deps", "x"], scripts)
-    assert (listed.words, listed.script) == (["install", "-U", "x"], "deps")
-    assert (listed.is_only_line, listed.assigned) == (False, {"A": "1"})
-    assert pip_calls("run", ["one"], scripts)[0].is_only_line
 
 
 # -- variables and configuration ------------------------------------------------------------
