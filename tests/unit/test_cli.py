@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.__main__ import VERBS
-from codeartifact_pipenv.cli import OWN_VERBS, help_text, split
+from codeartifact_pipenv.cli import OWN_VERBS, help_text
 from codeartifact_pipenv.errors import UsageError
-from codeartifact_pipenv.settings import SETTINGS
+from codeartifact_pipenv.settings import SETTINGS, parse_command_line
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from codeartifact_pipenv.settings import SETTINGS
 def test_own_options_are_removed_before_and_after_the_command(
     argv: str, options: dict[str, str | bool], rest: str
 ) -> None:
-    line = split(argv.split())
+    line = parse_command_line(argv.split())
     assert line.options == options
     assert line.rest == rest.split()
 
@@ -47,7 +47,9 @@ def test_own_options_are_removed_before_and_after_the_command(
 def test_each_setting_is_an_option_that_the_help_lists(name: str) -> None:
     found = SETTINGS[name]
     words = [found.option] if found.is_flag else [found.option, "x"]
-    assert split([*words, "lock"]).options == {found.name: True if found.is_flag else "x"}
+    assert parse_command_line([*words, "lock"]).options == {
+        found.name: True if found.is_flag else "x"
+    }
     assert f"  {found.option} " in help_text("pipenv-ca")
 
 
@@ -70,7 +72,7 @@ def test_each_setting_is_an_option_that_the_help_lists(name: str) -> None:
 def test_the_command_is_found_after_options_of_pipenv(
     argv: str, command: str | None, arguments: str
 ) -> None:
-    line = split(argv.split())
+    line = parse_command_line(argv.split())
     assert (line.command, line.arguments) == (command, arguments.split())
     assert line.rest == argv.split()
 
@@ -80,7 +82,7 @@ def test_the_command_is_found_after_options_of_pipenv(
 )
 def test_words_for_another_program_are_not_changed(argv: str) -> None:
     given = [*argv.split(), "--ca-profile", "a", "--ca-refresh", "--ca-nonsense", "", " ", "\n"]
-    line = split(given)
+    line = parse_command_line(given)
     assert line.rest == given
     assert line.options == {}
 
@@ -100,7 +102,7 @@ def test_words_for_another_program_are_not_changed(argv: str) -> None:
 )
 def test_a_misused_option_is_a_usage_error(argv: str, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        split(argv.split())
+        parse_command_line(argv.split())
     assert caught.value.sentence == sentence
     assert caught.value.hint
     assert caught.value.exit_code == 2
@@ -118,7 +120,7 @@ options_of_pipenv = st.sampled_from([["-v"], ["--python", "3"], ["--bare"], ["--
 
 @given(st.lists(foreign_words))
 def test_words_without_own_options_reach_pipenv_unchanged(argv: list[str]) -> None:
-    line = split(argv)
+    line = parse_command_line(argv)
     assert line.rest == argv
     assert line.options == {}
     assert line.command is None or [line.command, *line.arguments] == argv[line.command_at :]
@@ -132,7 +134,7 @@ def test_words_without_own_options_reach_pipenv_unchanged(argv: list[str]) -> No
 def test_only_own_options_are_removed(
     before: list[list[str]], command: str, after: list[str]
 ) -> None:
-    line = split([*(word for group in before for word in group), command, *after])
+    line = parse_command_line([*(word for group in before for word in group), command, *after])
     kept = [word for group in before if not group[0].startswith("--ca-") for word in group]
     assert line.rest == [*kept, command, *after]
     assert (line.command, line.arguments) == (command, after)

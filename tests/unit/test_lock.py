@@ -12,14 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
-from codeartifact_pipenv.project.lock import (
-    final_lock,
-    format_lock,
-    has_direct_references,
-    parse_lock,
-    read_lock,
-    with_sources_at,
-)
+from codeartifact_pipenv.project.edit import final_lock, format_lock, lock_with_sources_at
+from codeartifact_pipenv.project.pipfile import has_direct_references, parse_lock, read_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +110,7 @@ def test_other_json_is_not_a_lock(value: Any) -> None:
         assert parse_lock(json.dumps(document).encode()) is None
     meta = {"sources": value, "hash": {"sha256": ""}}
     document = parse_lock(json.dumps({"_meta": meta}).encode())
-    assert document is None or with_sources_at(document, LOOPBACK, "1")
+    assert document is None or lock_with_sources_at(document, LOOPBACK, "1")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +138,7 @@ def test_all_sources_get_one_url(digest: str | None) -> None:
     document = real()
     document["_meta"]["sources"] = [{**PYPI, "verify_ssl": False}, TEAM]
     before = copy.deepcopy(document)
-    staged = with_sources_at(document, LOOPBACK, digest)
+    staged = lock_with_sources_at(document, LOOPBACK, digest)
     assert document == before
     assert staged["_meta"]["sources"] == [
         {"name": "pypi", "url": LOOPBACK, "verify_ssl": True},

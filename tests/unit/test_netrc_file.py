@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.report import Report
-from codeartifact_pipenv.wrapper import netrc_file
+from codeartifact_pipenv.wrapper import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def compose(environ: Mapping[str, str] | None = None, lines: Sequence[str] = (LINE,)) -> str | None:
     """Return the text of the netrc of a run."""
-    return netrc_file.compose_netrc(lines, netrc_file.users_netrc(environ or {}, Report()))
+    return run.compose_netrc(lines, run.users_netrc(environ or {}, Report()))
 
 
 def look_up(text: str | None, host: str, folder: Path) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ from support.proxy_index import HTML, endpoint_at, https_server
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler
 
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
-from codeartifact_pipenv.proxy_index import server
+from codeartifact_pipenv.proxy_index import index
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
 from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Refusal, Upstream
@@ -110,15 +110,15 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give clients without the password half a second."""
-    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
-    monkeypatch.setattr(server._Handler, "timeout", 0.5)
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", 0.5)
+    monkeypatch.setattr(index._Handler, "timeout", 0.5)
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give clients without the password half a second in total, with no limit between bytes."""
-    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
-    monkeypatch.setattr(server._Handler, "timeout", None)
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", 0.5)
+    monkeypatch.setattr(index._Handler, "timeout", None)
 
 
 def write_until_lost(connection: socket.socket, words: Iterator[bytes]) -> bool:
@@ -205,7 +205,7 @@ def is_open(connection: socket.socket) -> bool:
 def test_fifty_slow_clients_do_not_block_a_page(
     running: RunningIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_LOGIN_SECONDS", LONG)
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", LONG)
     with ExitStack() as stack:
         slow_clients = [stack.enter_context(running.connect_without_password()) for _ in range(50)]
         ended = Event()
@@ -229,7 +229,7 @@ def test_fifty_slow_clients_do_not_block_a_page(
 def test_fifty_clients_can_connect_at_once(running: RunningIndex) -> None:
     with ExitStack() as stack:
         proxy = running.proxy
-        made = server.Server(proxy.password, proxy.content, proxy.host, 0)
+        made = index.Server(proxy.password, proxy.content, proxy.host, 0)
         busy = stack.enter_context(made)
         for _ in range(50):
             stack.enter_context(socket.create_connection((proxy.host, busy.server_port), 10))
