@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,19 @@ def test_next_command_removes_the_copies_of_a_killed_one(
     done = run(PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
     assert "killed" not in done.stderr, done.stderr
     team.check_untouched(before)
+
+
+@WIDE
+def test_assistant_and_completion_remove_no_copies(team: Team) -> None:
+    team.kill("lock")
+    left = team.state
+    look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
+    look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
+    assert run(sys.executable, "-c", look, env=team.env, cwd=team.folder).status == 0
+    tab = {"_PIPENV_CA_COMPLETE": "fish_complete", "COMP_WORDS": "pipenv-ca\nlint\n--onl"}
+    done = run(PIPENV_CA, env=team.env | tab, cwd=team.folder)
+    assert done.stdout.startswith("--online")
+    assert team.state == left
 
 
 @pytest.mark.parametrize("place", ["below", "named from elsewhere"])
