@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,26 +14,26 @@ import pytest
 import tomlkit
 from support.programs import PIPENV, PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, pipfile_hash, source, write_pipfile
-from support.runs import StandIn, Terminal, started, wait_for
+from support.runs import StandIn, assert_error, started, until_exists, wait_for
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+WIDE = pytest.mark.wide
 ENTRY = 'orb-schema-generator = {version = "==1.0.1", index = "codeartifact"}'
 # Changes that a failing pipenv may have made to the files.
 DAMAGE = """
 place = os.environ.get("PIPENV_PIPFILE", "Pipfile")
-with open(place) as file:
-    record["pipfile"] = file.read()
-with open(place, "a") as file:
-    file.write("\\n[dev-packages]\\n")
-with open(place + ".lock", "w") as file:
-    file.write('{"_meta": {"hash": {"sha2')
+record["pipfile"] = open(place).read()
+open(place, "a").write("\\n[dev-packages]\\n")
+open(place + ".lock", "w").write('{"_meta": {"hash": {"sha2')
 """
 SLEEP = "time.sleep(60)"
 COMMANDS = {
@@ -46,13 +44,11 @@ COMMANDS = {
 
 
 class Team:
-    """A project with the public index first and a private repository second.
+    """A locked project with the public index first and a private repository second.
 
     Attributes:
         env: the environment of its commands.
-        folder: where it is.
-        pipfile: its Pipfile.
-        lock: its lock, not there at first.
+        text: its Pipfile at first.
     """
 
     def __init__(self, sandbox: Sandbox, env: Mapping[str, str], folder: Path) -> None:
@@ -60,48 +56,34 @@ class Team:
         self.folder = folder
         self.pipfile = folder / "Pipfile"
         self.lock = folder / "Pipfile.lock"
-        lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
-        self.text = "\n".join(
-            [
-                f"# The team's own.\n{PYPI_SOURCE}",
-                source(lonely),
-                f"[packages]\n# private\n{ENTRY}  # for the build\n",
-            ]
-        )
+        lonely = source(endpoint_for(sandbox.endpoint.domain, "lonely"))
+        packages = f"[packages]\n# private\n{ENTRY}  # for the build\n"
+        self.text = f"# The team's own.\n{PYPI_SOURCE}\n{lonely}\n{packages}"
         self.pipfile.write_text(self.text)
-
-    def write_lock(self) -> None:
-        """Write a lock that is current, as pipenv would."""
+        meta = {"hash": {"sha256": pipfile_hash(self.text)}, "pipfile-spec": 6, "requires": {}}
+        meta["sources"] = tomlkit.parse(self.text).unwrap()["source"]
         entry = {"hashes": [], "index": "codeartifact", "version": "==1.0.1"}
-        document = {
-            "_meta": {
-                "hash": {"sha256": pipfile_hash(self.text)},
-                "pipfile-spec": 6,
-                "requires": {},
-                "sources": tomlkit.parse(self.text).unwrap()["source"],
-            },
-            "default": {"orb-schema-generator": entry},
-            "develop": {},
-        }
+        document = {"_meta": meta, "default": {"orb-schema-generator": entry}, "develop": {}}
         self.lock.write_text(json.dumps(document, indent=4) + "\n")
 
-    def use(self, pipenv: StandIn) -> StandIn:
+    def pipenv(self, behaviour: str = "", afterwards: str = "", name: str = "bin") -> StandIn:
         """Run a stand-in for pipenv from now on."""
-        self.env["PIPENV_CA_PIPENV"] = str(pipenv.path)
-        return pipenv
+        made = StandIn(self.folder.parent / name, behaviour, afterwards)
+        self.env["PIPENV_CA_PIPENV"] = str(made.path)
+        return made
 
-    def __call__(self, *words: str, cwd: Path | None = None, **env: str) -> Result:
-        """Run a command."""
-        return run(PIPENV_CA, *words, env=self.env | env, cwd=cwd or self.folder)
+    def __call__(self, *words: str, status: int = 0) -> Result:
+        done = run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
+        assert done.status == status, done.output
+        return done
+
+    def start(self, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        return started(PIPENV_CA, *words, env=self.env, cwd=self.folder)
 
     @property
     def state(self) -> dict[str, bytes]:
         """Every file of the project outside of its environment, by name."""
-        return {
-            path.name: path.read_bytes()
-            for path in self.folder.iterdir()
-            if path.is_file() and path.name != "record.json"
-        }
+        return {path.name: path.read_bytes() for path in self.folder.iterdir() if path.is_file()}
 
     @property
     def copies(self) -> list[Path]:
@@ -109,12 +91,11 @@ class Team:
         return sorted(self.folder.glob(".*.pipenv-ca-*"))
 
     def document(self) -> dict[str, Any]:
-        """Read the lock."""
         found: dict[str, Any] = json.loads(self.lock.read_text())
         return found
 
     def check_lock(self, version: str = "==1.0.1") -> None:
-        """Check that the lock is what plain pipenv needs: sources, indexes, hash."""
+        """Check that the lock has what plain pipenv needs: sources, indexes, hash."""
         document, text = self.document(), self.pipfile.read_text()
         assert document["_meta"]["sources"] == tomlkit.parse(text).unwrap()["source"]
         assert document["_meta"]["hash"]["sha256"] == pipfile_hash(text)
@@ -127,69 +108,58 @@ class Team:
         }
 
     def check_untouched(self, before: Mapping[str, bytes]) -> None:
-        """Check that nothing is left of a run: copies, temporary files."""
+        """Check that no copies or temporary files are left."""
         assert self.state == before
         assert os.listdir(self.env["TMPDIR"]) == []
 
-    def kill(self, *words: str, pipenv: StandIn) -> None:
-        """Run a command with a stand-in, and kill both when that has done its damage."""
-        self.use(pipenv)
-        with started(PIPENV_CA, *words, env=self.env, cwd=self.folder) as process:
+    def kill(self, *words: str, behaviour: str = DAMAGE) -> None:
+        """Run a command with a stand-in, kill both, and go on with another stand-in."""
+        pipenv = self.pipenv(behaviour, SLEEP, name="killed")
+        with self.start(*words) as process:
             pipenv.wait_until_run()
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+        shutil.rmtree(pipenv.path.parent)
         assert self.copies != []
+        self.pipenv(name="next")
 
 
 @pytest.fixture
 def team(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Team:
-    """Return the project, without a lock."""
     return Team(sandbox, sandbox_env, project)
 
 
 # -- failures and signals -------------------------------------------------------------------
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    ("name", "locked"), [*((name, True) for name in COMMANDS), ("lock", False)], ids=str
-)
-def test_failed_pipenv_leaves_the_files_unchanged(
-    name: str, locked: bool, team: Team, tmp_path: Path
-) -> None:
-    if locked:
-        team.write_lock()
+@WIDE
+@pytest.mark.parametrize("name", [*COMMANDS, "lock without a lock"])
+def test_failed_pipenv_leaves_the_files_unchanged(name: str, team: Team) -> None:
+    if name not in COMMANDS:
+        team.lock.unlink()
     before = team.state
-    pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, "sys.exit(3)"))
-    assert team(*COMMANDS[name]).status == 3
+    pipenv = team.pipenv(DAMAGE, "sys.exit(3)")
+    team(*COMMANDS.get(name, ["lock"]), status=3)
     assert "http://127." in pipenv.record["pipfile"]
     assert "amazonaws" not in pipenv.record["pipfile"]
     team.check_untouched(before)
 
 
-def test_pipenv_that_cannot_start_leaves_the_files_unchanged(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    before = team.state
-    broken = tmp_path / "broken"
-    broken.write_text("#!/nowhere/at/all\n")
-    broken.chmod(0o755)
-    done = team("lock", PIPENV_CA_PIPENV=str(broken))
-    assert done.status == 127, done.output
-    team.check_untouched(before)
-
-
 @pytest.mark.parametrize(
     ("name", "number"),
-    [*((name, signal.SIGTERM) for name in COMMANDS), ("lock", signal.SIGHUP)],
+    [
+        *((name, signal.SIGTERM) for name in COMMANDS),
+        ("lock", signal.SIGHUP),
+        ("lock", signal.SIGINT),
+    ],
     ids=str,
 )
 def test_signal_during_a_command_leaves_the_files_unchanged(
-    name: str, number: int, team: Team, tmp_path: Path
+    name: str, number: int, team: Team
 ) -> None:
-    team.write_lock()
     before = team.state
-    pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, SLEEP))
-    with started(PIPENV_CA, *COMMANDS[name], env=team.env, cwd=team.folder) as process:
+    pipenv = team.pipenv(DAMAGE, SLEEP)
+    with team.start(*COMMANDS[name]) as process:
         pipenv.wait_until_run()
         assert {name: team.state[name] for name in before} == before
         process.send_signal(number)
@@ -198,60 +168,43 @@ def test_signal_during_a_command_leaves_the_files_unchanged(
     team.check_untouched(before)
 
 
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=str)
 def test_signal_before_pipenv_ends_the_command_and_leaves_nothing(
     number: int, team: Team, tmp_path: Path
 ) -> None:
-    asked = tmp_path / "asked"
-    process = f"sh -c 'touch {asked}; exec sleep 60'"
-    (tmp_path / "config").write_text(f"[profile slow]\ncredential_process = {process}\n")
-    env = {name: value for name, value in team.env.items() if "AWS_ACCESS_KEY" not in name}
-    env |= {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "slow"}
+    asked, config = tmp_path / "asked", tmp_path / "config"
+    slow = f"sh -c 'touch {asked}; exec sleep 60'"
+    config.write_text(f"[profile slow]\ncredential_process = {slow}\n")
+    team.env = {name: value for name, value in team.env.items() if "AWS_ACCESS_KEY" not in name}
+    team.env |= {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "slow"}
     before = team.state
-    with started(PIPENV_CA, "lock", env=env, cwd=team.folder) as process_:
+    with team.start("lock") as process:
         wait_for(asked.exists)
         assert team.copies != []
-        process_.send_signal(number)
-        process_.communicate(timeout=30)
-    assert process_.returncode in {-number, 128 + number}
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    assert process.returncode in {-number, 128 + number}
     assert team.state == before
 
 
-def test_signal_while_waiting_keeps_the_lock_of_the_other_command(
-    team: Team, tmp_path: Path
-) -> None:
-    pipenv = team.use(StandIn(tmp_path / "bin", "", SLEEP))
-    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as first:
+def test_signal_while_waiting_keeps_the_lock_of_the_other_command(team: Team) -> None:
+    pipenv = team.pipenv("", SLEEP)
+    with team.start("lock"):
         pipenv.wait_until_run()
         copies = team.copies
-        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as second:
+        with team.start("lock") as second:
             assert second.stderr is not None
             assert "waiting for it" in second.stderr.readline()
             second.terminate()
             second.communicate(timeout=30)
         assert second.returncode == -signal.SIGTERM
         assert team.copies == copies
-        first.terminate()
-        first.communicate(timeout=30)
 
 
-def test_control_c_during_a_lock_leaves_the_files_unchanged(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    before = team.state
-    pipenv = team.use(StandIn(tmp_path / "bin", DAMAGE, SLEEP))
-    with Terminal(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as terminal:
-        pipenv.wait_until_run()
-        terminal.type(b"\x03")
-        assert terminal.finish() in {-signal.SIGINT, 130, 1}
-    team.check_untouched(before)
-
-
-def test_interrupted_command_has_no_fallback_and_no_explanation(team: Team, tmp_path: Path) -> None:
-    handled = "signal.signal(signal.SIGINT, lambda *_: os._exit(1))"
-    pipenv = team.use(StandIn(tmp_path / "bin", handled, SLEEP))
-    words = ["--ca-fallback", "install", "orb-common"]
-    with started(PIPENV_CA, *words, env=team.env, cwd=team.folder) as process:
+def test_interrupted_command_has_no_fallback_and_no_explanation(team: Team) -> None:
+    pipenv = team.pipenv("signal.signal(signal.SIGINT, lambda *_: os._exit(1))", SLEEP)
+    with team.start("--ca-fallback", "install", "orb-common") as process:
         pipenv.wait_until_run()
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == ("", "")
@@ -259,91 +212,31 @@ def test_interrupted_command_has_no_fallback_and_no_explanation(team: Team, tmp_
     assert pipenv.record["argv"] == ["install", "orb-common"]
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    ("name", "way"),
-    [("lock", "ctrl-C"), ("install", "SIGTERM"), ("install", "SIGKILL"), ("update", "SIGKILL")],
-)
-def test_interrupted_resolution_of_real_pipenv_leaves_the_files_unchanged(
-    name: str, way: str, sandbox: Sandbox, team: Team
-) -> None:
-    if way == "SIGKILL":
-        assert team("lock").status == 0
-    else:
-        team.write_lock()
-    before, words = team.state, COMMANDS[name]
-    sandbox.delay(2.0)  # so that a busy machine finds it at work
-    asked = sandbox.count("orb-schema-generator") + sandbox.count("orb-common")
-
-    def is_resolving() -> bool:
-        assert {name: team.state[name] for name in before} == before
-        return sandbox.count("orb-schema-generator") + sandbox.count("orb-common") > asked
-
-    if way == "ctrl-C":
-        with Terminal(PIPENV_CA, *words, env=team.env, cwd=team.folder) as terminal:
-            wait_for(is_resolving)
-            terminal.type(b"\x03")
-            assert terminal.finish() != 0
-    else:
-        number = getattr(signal, way) if way == "SIGTERM" else signal.SIGKILL
-        with started(PIPENV_CA, *words, env=team.env, cwd=team.folder) as process:
-            wait_for(is_resolving)
-            if number == signal.SIGKILL:
-                os.killpg(process.pid, number)
-            else:
-                process.send_signal(number)
-            process.communicate(timeout=60)
-        assert process.returncode != 0
-    sandbox.heal()
-    if way == "SIGKILL":
-        assert {name: team.state[name] for name in before} == before
-        done = team("sync")
-        assert (done.status, "warning: " in done.stderr) == (0, False), done.output
-        team.check_lock()
-    team.check_untouched(before)
-
-
 # -- SIGKILL and what follows ---------------------------------------------------------------
 
 
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["lock"],
-        ["sync"],
-        ["run", "pip", "install", "six"],
-        ["--version"],
-        ["lint"],
-        ["run", "true"],
-    ],
-    ids=str,
+    "words", ["lock", "sync", "run pip install six", "--version", "lint", "run true"]
 )
 def test_next_command_removes_the_copies_of_a_killed_one(
-    words: list[str], team: Team, tmp_path: Path
+    words: str, team: Team, tmp_path: Path
 ) -> None:
-    team.write_lock()
     before = team.state
-    team.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
+    team.kill("lock")
     assert {name: team.state[name] for name in before} == before
-    team.use(StandIn(tmp_path / "next"))
-    (tmp_path / "other home").mkdir()
-    (tmp_path / "no folder").touch()
-    elsewhere = {
-        "HOME": str(tmp_path / "other home"),
-        "PIPENV_CA_CACHE_DIR": str(tmp_path / "no folder" / "cache"),
-    }
-    done = run(PIPENV_CA, *words, env=team.env | elsewhere, cwd=team.folder)
+    for name in ("other home", "no folder"):
+        (tmp_path / name).touch()
+    team.env["HOME"] = str(tmp_path / "other home")
+    team.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "no folder" / "cache")
+    done = run(PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
     assert "killed" not in done.stderr, done.stderr
     team.check_untouched(before)
 
 
-@pytest.mark.wide
-def test_assistant_and_completion_remove_no_copies(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    before = team.state
-    team.kill("lock", pipenv=StandIn(tmp_path / "killed", DAMAGE, SLEEP))
-    team.use(StandIn(tmp_path / "next"))
+@WIDE
+def test_assistant_and_completion_remove_no_copies(team: Team) -> None:
+    team.kill("lock")
     left = team.state
     look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
     look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
@@ -351,65 +244,54 @@ def test_assistant_and_completion_remove_no_copies(team: Team, tmp_path: Path) -
     tab = {"_PIPENV_CA_COMPLETE": "fish_complete", "COMP_WORDS": "pipenv-ca\nlint\n--onl"}
     done = run(PIPENV_CA, env=team.env | tab, cwd=team.folder)
     assert done.stdout.startswith("--online")
-    assert team.state == left != before
-    team("lint")
+    assert team.state == left
+
+
+@pytest.mark.parametrize("place", ["below", "named from elsewhere"])
+def test_command_in_another_folder_removes_copies(place: str, team: Team, tmp_path: Path) -> None:
+    before = team.state
+    team.kill("lock", behaviour="")
+    folder = tmp_path
+    if place == "below":
+        folder = team.folder / "below"
+        folder.mkdir()
+    else:
+        team.env["PIPENV_PIPFILE"] = str(team.pipfile)
+    assert run(PIPENV_CA, "graph", env=team.env, cwd=folder).status == 0
     assert team.state == before
 
 
-def test_command_in_a_subdirectory_removes_copies(team: Team, tmp_path: Path) -> None:
-    before = team.state
-    below = team.folder / "below"
-    below.mkdir()
-    named = {"PIPENV_PIPFILE": str(team.pipfile)}
-    for env, cwd in (({}, below), (named, tmp_path)):
-        team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
-        (tmp_path / "killed" / "record.json").unlink()
-        team.use(StandIn(tmp_path / "next"))
-        assert run(PIPENV_CA, "graph", env=team.env | env, cwd=cwd).status == 0
-        assert team.state == before
-
-
-def test_offline_command_does_not_disturb_a_running_one(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    before = team.state
-    pipenv = team.use(StandIn(tmp_path / "bin", "", SLEEP))
-    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+def test_offline_command_does_not_disturb_a_running_one(team: Team) -> None:
+    pipenv = team.pipenv("", SLEEP)
+    with team.start("lock"):
         pipenv.wait_until_run()
         copies = team.copies
-        other = team.use(StandIn(tmp_path / "other"))
-        for words in (["lint"], ["graph"]):
-            assert team(*words).stderr == ""
-        assert other.was_run
+        team.pipenv(name="other")
+        for words in ("lint", "graph"):
+            assert team(words).stderr == ""
         assert team.copies == copies != []
-        process.terminate()
-        process.communicate(timeout=30)
-    team.check_untouched(before)
 
 
 def test_next_command_waits_for_a_pipenv_whose_wrapper_was_killed(
     team: Team, tmp_path: Path
 ) -> None:
-    team.write_lock()
     before = team.state
-    go_on = tmp_path / "go on"
-    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
-    pipenv = team.use(StandIn(tmp_path / "bin", "", f"{wait}\n{DAMAGE}"))
-    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+    pipenv = team.pipenv("", until_exists(tmp_path / "go on") + DAMAGE)
+    with team.start("lock") as process:
         pipenv.wait_until_run()
         process.kill()
         process.wait()
-        following = team.use(StandIn(tmp_path / "next"))
-        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as second:
+        following = team.pipenv(name="next")
+        with team.start("lock") as second:
             assert second.stderr is not None
             assert "waiting for it" in second.stderr.readline()
             assert not following.was_run
-            go_on.touch()
+            (tmp_path / "go on").touch()
             second.communicate(timeout=30)
         assert second.returncode == 0
     team.check_untouched(before)
 
 
-# Makes flock fail with ENOLCK, as on a file system without locks.
 NO_LOCKS = """
 import errno, fcntl
 def flock(descriptor, operation):
@@ -421,237 +303,170 @@ fcntl.flock = flock
 @pytest.fixture
 def no_locks(team: Team, tmp_path: Path) -> Team:
     """Put the project on a file system without locks."""
-    folder = tmp_path / "without locks"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(NO_LOCKS)
-    team.env["PYTHONPATH"] = str(folder)
+    (tmp_path / "sitecustomize.py").write_text(NO_LOCKS)
+    team.env["PYTHONPATH"] = str(tmp_path)
     return team
 
 
 def test_commands_without_locks_keep_the_copies_of_each_other(
     no_locks: Team, tmp_path: Path
 ) -> None:
-    team = no_locks
-    team.write_lock()
-    before = team.state
-    go_on = tmp_path / "go on"
-    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
-    check = 'open(os.environ["PIPENV_PIPFILE"] + ".lock").close()'
-    first = team.use(StandIn(tmp_path / "first", "", f"{wait}\n{check}"))
-    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as one:
+    before = no_locks.state
+    needs = 'open(os.environ["PIPENV_PIPFILE"] + ".lock").close()'
+    first = no_locks.pipenv("", until_exists(tmp_path / "go on") + needs)
+    with no_locks.start("lock") as one:
         first.wait_until_run()
-        second = team.use(StandIn(tmp_path / "second"))
-        done = team("lock")
-        assert (done.status, second.was_run) == (0, True), done.output
-        go_on.touch()
+        second = no_locks.pipenv(name="second")
+        no_locks("lock")
+        assert second.was_run
+        (tmp_path / "go on").touch()
         _, said = one.communicate(timeout=30)
     assert one.returncode == 0, said
-    team.check_untouched(before)
+    no_locks.check_untouched(before)
 
 
-def test_copies_without_locks_are_removed_after_a_day(no_locks: Team, tmp_path: Path) -> None:
-    team = no_locks
-    before = team.state
-    team.kill("lock", pipenv=StandIn(tmp_path / "killed", "", SLEEP))
-    team.use(StandIn(tmp_path / "next"))
-    assert team("graph").status == 0
-    assert len([path for path in team.copies if not path.name.endswith("-lock")]) == 1
-    for path in team.copies:
+def test_copies_without_locks_are_removed_after_a_day(no_locks: Team) -> None:
+    before = no_locks.state
+    no_locks.kill("lock", behaviour="")
+    no_locks("graph")
+    assert [path for path in no_locks.copies if not path.name.endswith("-lock")] != []
+    for path in no_locks.copies:
         os.utime(path, (time.time() - 90000,) * 2)
-    assert team("graph").status == 0
-    assert team.state == before
+    no_locks("graph")
+    assert no_locks.state == before
 
 
 # -- two at once ----------------------------------------------------------------------------
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize("second", ["lock", "sync", "pip"])
+@WIDE
+@pytest.mark.parametrize("second", ["lock", "sync", "run pip install orb-common"])
 def test_second_command_waits_and_sees_the_files_of_the_user(
     second: str, team: Team, tmp_path: Path
 ) -> None:
-    team.write_lock()
     before = team.state
-    go_on = tmp_path / "go on"
-    wait = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
-    first = team.use(StandIn(tmp_path / "first", "", wait))
-    words = ["run", "pip", "install", "orb-common"] if second == "pip" else [second]
-    with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as one:
+    first = team.pipenv("", until_exists(tmp_path / "go on"))
+    with team.start("lock") as one:
         first.wait_until_run()
         assert {name: team.state[name] for name in before} == before
-        other = team.use(StandIn(tmp_path / "second"))
-        with started(PIPENV_CA, *words, env=team.env, cwd=team.folder) as two:
+        other = team.pipenv(name="second")
+        with team.start(*second.split()) as two:
             assert two.stderr is not None
             said = two.stderr.readline()
             assert not other.was_run
-            go_on.touch()
+            (tmp_path / "go on").touch()
             two.communicate(timeout=30)
         one.communicate(timeout=30)
     assert said == "warning: Another pipenv-ca works on this project; waiting for it.\n"
     assert (one.returncode, two.returncode) == (0, 0)
-    # It uses only the proxy index of this run.
-    netrc = other.record["environ"].get("NETRC")
-    assert netrc is not None, sorted(other.record["environ"])
-    if second == "pip":
+    assert "NETRC" in other.record["environ"]
+    if "pip" in second:
         assert other.record["environ"]["PIP_INDEX_URL"].startswith("http://127.")
     team.check_untouched(before)
 
 
-@pytest.mark.wide
-def test_two_locks_at_once_both_succeed(team: Team) -> None:
-    before = team.pipfile.read_bytes()
-    both = [
-        subprocess.Popen(
-            [PIPENV_CA, "lock"],
-            env=team.env,
-            cwd=team.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=120) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert sum(b"waiting for it" in error for _, error in outputs) == 1
-    assert team.pipfile.read_bytes() == before
-    team.check_lock()
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("command", ["run", "shell"])
-def test_program_with_the_token_does_not_lock_the_project(
-    command: str, team: Team, tmp_path: Path
-) -> None:
-    team.write_lock()
-    server = team.use(StandIn(tmp_path / "server", "", SLEEP))
-    words = ["--ca-run-token", *(["run", "server"] if command == "run" else ["shell"])]
-    with started(PIPENV_CA, *words, env=team.env, cwd=team.folder):
+@WIDE
+@pytest.mark.parametrize("command", ["run server", "shell"])
+def test_program_with_the_token_does_not_lock_the_project(command: str, team: Team) -> None:
+    server = team.pipenv("", SLEEP, name="server")
+    with team.start("--ca-run-token", *command.split()):
         server.wait_until_run()
-        inner = team.use(StandIn(tmp_path / "inner"))
-        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
-            wait_for(lambda: inner.was_run, 15)
+        inner = team.pipenv(name="inner")
+        with team.start("lock") as process:
+            wait_for(lambda: inner.was_run)
             process.communicate(timeout=30)
         assert process.returncode == 0
 
 
-@pytest.mark.wide
+@WIDE
 def test_lock_and_update_at_once_end_in_files_that_agree(team: Team) -> None:
-    assert team("lock").status == 0
     for pause in (0.3, 0.9):
         team.pipfile.write_text(team.text)
-        with started(PIPENV_CA, "lock", env=team.env, cwd=team.folder) as process:
+        with team.start("lock") as process:
             time.sleep(pause)
-            done = team("update", "orb-schema-generator")
+            team("update", "orb-schema-generator")
             process.communicate(timeout=120)
-        assert (process.returncode, done.status) == (0, 0), done.output
+        assert process.returncode == 0
         team.check_lock("==1.1.0")
         assert team.copies == []
 
 
 # -- Pipfiles of every kind -----------------------------------------------------------------
 
-# The entry that an update writes.
-UPDATED = '{version = "*", index = "codeartifact"}'
 
-
-def _with_entry(text: bytes) -> bytes:
-    old = b'{version = "==1.0.1", index = "codeartifact"}'
-    assert old in text
-    return text.replace(old, UPDATED.encode())
-
-
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize("kind", ["crlf", "read-only", "link"])
-def test_mode_link_newlines_and_comments_of_a_pipfile_survive(
-    kind: str, team: Team, tmp_path: Path
-) -> None:
+def test_mode_link_newlines_and_comments_of_a_pipfile_survive(kind: str, team: Team) -> None:
     place = team.pipfile
-    lock = team.folder / "Pipfile.lock"
     if kind == "crlf":
         place.write_bytes(team.text.replace("\n", "\r\n").encode())
-        assert team("lock").status == 0
-        lock.write_bytes(lock.read_bytes().replace(b"\n", b"\r\n"))
+        team.lock.write_bytes(team.lock.read_bytes().replace(b"\n", b"\r\n"))
     elif kind == "read-only":
         place.chmod(0o444)
     else:
-        place = tmp_path / "elsewhere" / "Pipfile.of.the.team"
-        place.parent.mkdir()
+        place = team.folder.parent / "Pipfile.of.the.team"
         team.pipfile.rename(place)
         team.pipfile.symlink_to(place)
     before, mode = place.read_bytes(), place.stat().st_mode
-    done = team("lock")
-    assert done.status == 0, done.output
+    team("lock")
     assert place.read_bytes() == before
     team.check_lock()
-    done = team("update", "orb-schema-generator")
-    assert done.status == 0, done.output
-    assert place.read_bytes() == _with_entry(before)
+    team("update", "orb-schema-generator")
+    assert place.read_bytes() == before.replace(b"==1.0.1", b"*")
     team.check_lock("==1.1.0")
-    assert (b"\r\n" in lock.read_bytes()) == (kind == "crlf")
+    assert (b"\r\n" in team.lock.read_bytes()) == (kind == "crlf")
     assert place.stat().st_mode == mode
-    assert (team.folder / "Pipfile").is_symlink() == (kind == "link")
-    with contextlib.suppress(FileNotFoundError):
-        assert "http://127." not in (team.folder / "Pipfile.lock").read_text()
-    kept = {".venv", ".gitignore"}
-    assert {p.name for p in place.parent.iterdir() if p.name.startswith(".")} <= kept
+    assert team.pipfile.is_symlink() == (kind == "link")
+    assert team.copies == []
 
 
-@pytest.mark.wide
-def test_lock_of_names_that_are_not_normalised_is_current(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
-) -> None:
-    entries = '[packages]\nOrb_Common = "*"\n\n[docs]\nSix = "*"\n'
-    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), entries)
-    for words in (
-        ["lock"],
-        ["install", "orb-schema-generator"],
-        ["upgrade", "Orb.Schema.Generator"],
-    ):
-        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
-        assert done.status == 0, done.output
-        checked = run(PIPENV, "verify", env=sandbox_env, cwd=project)
+@WIDE
+def test_lock_of_names_that_are_not_normalised_is_current(team: Team) -> None:
+    lonely = team.text.partition("\n\n")[2].partition("[packages]")[0]
+    entry = '{version = "*", index = "codeartifact"}'
+    packages = f'[packages]\nOrb_Common = {entry}\n\n[docs]\nSix = "*"\n'
+    write_pipfile(team.folder, PYPI_SOURCE, lonely, packages)
+    for words in ("lock", "install orb-schema-generator", "upgrade Orb.Schema.Generator"):
+        team(*words.split())
+        checked = run(PIPENV, "verify", env=team.env, cwd=team.folder)
         assert checked.status == 0, f"{words}: {checked.output}"
 
 
-# -- what its user edits meanwhile ----------------------------------------------------------
+# -- edits of the user during a command -----------------------------------------------------
 
 # A pipenv that installs orb-common: the entry and the lock.
 INSTALLS = """
 place = os.environ["PIPENV_PIPFILE"]
-with open(place) as file:
-    text = file.read()
-with open(place, "w") as file:
-    file.write(text.replace("[packages]\\n", '[packages]\\norb-common = "*"\\n'))
+text = open(place).read()
+open(place, "w").write(text.replace("[packages]\\n", '[packages]\\norb-common = "*"\\n'))
 """
 LOCKS = """
-with open(os.environ["PIPENV_PIPFILE"] + ".lock") as file:
-    document = json.load(file)
+place = os.environ["PIPENV_PIPFILE"] + ".lock"
+document = json.load(open(place))
 document["default"]["orb-common"] = {"version": "==1.2.0", "hashes": []}
-with open(os.environ["PIPENV_PIPFILE"] + ".lock", "w") as file:
-    json.dump(document, file)
+json.dump(document, open(place, "w"))
 """
 
 
 def edits(path: str, old: str, new: str) -> str:
-    """Return what the user does meanwhile: another text in a file."""
+    """Return an edit of a file during a command, which replaces a text."""
     return f"""
-with open({path!r}) as file:
-    text = file.read()
-with open({path!r} + ".new", "w") as file:
-    file.write(text.replace({old!r}, {new!r}))
+text = open({path!r}).read()
+open({path!r} + ".new", "w").write(text.replace({old!r}, {new!r}))
 os.rename({path!r} + ".new", {path!r})
 """
 
 
-MORE = edits("Pipfile", "[packages]\n", '[packages]\nattrs = "*"\n')
+def adds(entry: str) -> str:
+    return edits("Pipfile", "[packages]\n", f"[packages]\n{entry}\n")
 
 
-def test_edit_during_a_lock_is_kept_with_a_warning(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    team.use(StandIn(tmp_path / "bin", MORE + LOCKS))
+MORE = adds('attrs = "*"')
+
+
+def test_edit_during_a_lock_is_kept_with_a_warning(team: Team) -> None:
+    team.pipenv(MORE + LOCKS)
     done = team("lock")
-    assert done.status == 0, done.output
     assert team.pipfile.read_text() == team.text.replace("[packages]", '[packages]\nattrs = "*"')
     assert team.document()["_meta"]["hash"]["sha256"] == pipfile_hash(team.text)
     assert team.document()["default"]["orb-common"]["version"] == "==1.2.0"
@@ -660,38 +475,30 @@ def test_edit_during_a_lock_is_kept_with_a_warning(team: Team, tmp_path: Path) -
     assert team.copies == []
 
 
-def test_comment_during_a_lock_gives_no_warning(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    team.use(StandIn(tmp_path / "bin", edits("Pipfile", "# private", "# secret") + LOCKS))
-    done = team("lock")
-    assert (done.status, done.stderr) == (0, "")
+def test_comment_during_a_lock_gives_no_warning(team: Team) -> None:
+    team.pipenv(edits("Pipfile", "# private", "# secret") + LOCKS)
+    assert team("lock").stderr == ""
     assert team.pipfile.read_text() == team.text.replace("# private", "# secret")
 
 
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize("way", ["fails", "is killed"])
-def test_edit_during_a_failed_command_is_kept(way: str, team: Team, tmp_path: Path) -> None:
-    team.write_lock()
+def test_edit_during_a_failed_command_is_kept(way: str, team: Team) -> None:
     before = team.state
     if way == "fails":
-        team.use(StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS, "sys.exit(3)"))
-        assert team("install", "orb-common").status == 3
+        team.pipenv(INSTALLS + MORE + LOCKS, "sys.exit(3)")
+        team("install", "orb-common", status=3)
     else:
-        pipenv = StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS, SLEEP)
-        team.kill("install", "orb-common", pipenv=pipenv)
-        team.use(StandIn(tmp_path / "next"))
+        team.kill("install", "orb-common", behaviour=INSTALLS + MORE + LOCKS)
         team("--version")
     edited = team.text.replace("[packages]", '[packages]\nattrs = "*"')
     assert team.state == before | {"Pipfile": edited.encode()}
 
 
-def test_install_adds_its_package_to_an_edited_pipfile(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    team.use(StandIn(tmp_path / "bin", INSTALLS + MORE + LOCKS))
+def test_install_adds_its_package_to_an_edited_pipfile(team: Team) -> None:
+    team.pipenv(INSTALLS + MORE + LOCKS)
     done = team("install", "orb-common")
-    assert done.status == 0, done.output
-    text = team.pipfile.read_text()
-    document = tomlkit.parse(text).unwrap()
+    document = tomlkit.parse(team.pipfile.read_text()).unwrap()
     assert document["packages"].keys() == {"attrs", "orb-common", "orb-schema-generator"}
     locked = tomlkit.parse(team.text)
     locked["packages"]["orb-common"] = document["packages"]["orb-common"]
@@ -699,95 +506,74 @@ def test_install_adds_its_package_to_an_edited_pipfile(team: Team, tmp_path: Pat
     assert "Pipfile has changed while this ran" in done.stderr
 
 
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize(
-    ("there", "said"),
-    [
-        ('orb-common = "==1.0"\n', "was edited while this ran"),
-        ('Orb_Common = "==1.0"\n', "was edited while this ran"),
-        ("orb-common = ", "was edited while this ran"),  # half written
-    ],
+    "entry", ['orb-common = "==1.0"', 'Orb_Common = "==1.0"', "orb-common = "], ids=str
 )
-def test_entry_edited_by_the_user_is_kept_with_a_warning(
-    there: str, said: str, team: Team, tmp_path: Path
-) -> None:
-    team.write_lock()
-    edit = edits("Pipfile", "[packages]\n", f"[packages]\n{there}")
-    team.use(StandIn(tmp_path / "bin", INSTALLS + edit + LOCKS))
+def test_entry_edited_by_the_user_is_kept_with_a_warning(entry: str, team: Team) -> None:
+    team.pipenv(INSTALLS + adds(entry) + LOCKS)
     done = team("install", "orb-common")
-    assert done.status == 0, done.output
-    assert team.pipfile.read_text() == team.text.replace("[packages]\n", f"[packages]\n{there}")
-    assert said in done.stderr
+    assert team.pipfile.read_text() == team.text.replace("[packages]", f"[packages]\n{entry}")
+    assert "was edited while this ran" in done.stderr
     assert "would have written: orb-common = " in done.stderr
     assert "in [packages]" in done.stderr
 
 
-@pytest.mark.wide
-def test_removed_pipfile_stays_removed_with_a_warning(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    team.use(StandIn(tmp_path / "bin", f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n"))
-    done = team("install", "orb-common")
-    assert done.status == 0, done.output
+@WIDE
+def test_removed_pipfile_stays_removed_with_a_warning(team: Team) -> None:
+    team.pipenv(f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n")
+    assert "would have written: orb-common = " in team("install", "orb-common").stderr
     assert not team.pipfile.exists()
-    assert "would have written: orb-common = " in done.stderr
 
 
-def test_entry_removed_by_user_and_command_gives_no_warning(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
+def test_entry_removed_by_user_and_command_gives_no_warning(team: Team) -> None:
     line = f"{ENTRY}  # for the build\n"
     both = edits("Pipfile", line, "")
-    removes = f"os.chdir(os.path.dirname(os.environ['PIPENV_PIPFILE']))\n{both}"
-    removes += both.replace("'Pipfile'", "os.environ['PIPENV_PIPFILE']")
-    team.use(StandIn(tmp_path / "bin", removes))
-    done = team("uninstall", "orb-schema-generator")
-    assert (done.status, done.stderr) == (0, "")
+    team.pipenv(both + both.replace("'Pipfile'", "os.environ['PIPENV_PIPFILE']"))
+    assert team("uninstall", "orb-schema-generator").stderr == ""
     assert team.pipfile.read_text() == team.text.replace(line, "")
 
 
-def test_changed_lock_is_merged_with_the_result(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    other = '"attrs": {"version": "==25.1"}, "orb-schema-generator"'
-    team.use(
-        StandIn(tmp_path / "bin", LOCKS + edits("Pipfile.lock", '"orb-schema-generator"', other))
-    )
-    done = team("lock")
-    assert done.status == 0, done.output
-    versions = {name: entry["version"] for name, entry in team.document()["default"].items()}
-    assert versions == {
-        "attrs": "==25.1",
-        "orb-common": "==1.2.0",
-        "orb-schema-generator": "==1.0.1",
-    }
-    assert "Pipfile.lock has changed while this ran. Run `pipenv-ca lock`" in done.stderr
+GENERATOR = "orb-schema-generator"
+OTHER = edits("Pipfile.lock", f'"{GENERATOR}"', f'"attrs": {{"version": "==25.1"}}, "{GENERATOR}"')
 
 
-def test_locked_package_changed_by_another_program_is_kept(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
-    upgrade = LOCKS.replace('"orb-common"', '"orb-schema-generator"')
-    team.use(StandIn(tmp_path / "bin", upgrade + edits("Pipfile.lock", "==1.0.1", "==1.1.0")))
-    done = team("lock")
-    assert done.status == 0, done.output
-    assert team.document()["default"]["orb-schema-generator"]["version"] == "==1.1.0"
-    assert "its entries for orb-schema-generator are kept" in done.stderr
+@pytest.mark.parametrize(
+    ("behaviour", "versions", "said"),
+    [
+        (
+            LOCKS + OTHER,
+            {"attrs": "==25.1", "orb-common": "==1.2.0", GENERATOR: "==1.0.1"},
+            "Pipfile.lock has changed while this ran. Run `pipenv-ca lock`",
+        ),
+        (
+            LOCKS.replace("orb-common", GENERATOR) + edits("Pipfile.lock", "==1.0.1", "==1.1.0"),
+            {GENERATOR: "==1.1.0"},
+            f"its entries for {GENERATOR} are kept",
+        ),
+    ],
+    ids=["other package", "same package"],
+)
+def test_changed_lock_is_merged_and_entries_of_others_are_kept(
+    behaviour: str, versions: dict[str, str], said: str, team: Team
+) -> None:
+    team.pipenv(behaviour)
+    assert said in team("lock").stderr
+    locked = team.document()["default"]
+    assert {name: entry["version"] for name, entry in locked.items()} == versions
 
 
-def test_lock_with_merge_marks_is_not_updated(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
+def test_lock_with_merge_marks_is_not_updated(team: Team) -> None:
     marks = "<<<<<<< HEAD\n{"
-    team.use(StandIn(tmp_path / "bin", LOCKS + edits("Pipfile.lock", "{\n", marks)))
-    done = team("lock")
-    assert done.status == 0, done.output
+    team.pipenv(LOCKS + edits("Pipfile.lock", "{\n", marks))
+    assert "is not valid, so it was not updated" in team("lock").stderr
     assert team.lock.read_text().startswith(marks)
-    assert "is not valid, so it was not updated" in done.stderr
 
 
-def test_file_that_cannot_be_written_leaves_all_files_unchanged(team: Team, tmp_path: Path) -> None:
-    team.write_lock()
+def test_file_that_cannot_be_written_leaves_all_files_unchanged(team: Team) -> None:
     taken = "os.rename('Pipfile.lock', 'kept'); os.mkdir('Pipfile.lock')\n"
-    team.use(StandIn(tmp_path / "bin", INSTALLS + LOCKS + taken))
-    done = team("install", "orb-common")
-    assert done.status == 2, done.output
-    assert "Pipfile.lock cannot be" in done.stderr
+    team.pipenv(INSTALLS + LOCKS + taken)
+    assert "Pipfile.lock cannot be" in team("install", "orb-common", status=2).stderr
     assert team.pipfile.read_text() == team.text
     assert team.copies == []
 
@@ -796,35 +582,31 @@ def test_file_that_cannot_be_written_leaves_all_files_unchanged(team: Team, tmp_
 
 
 def as_owner_only() -> list[str]:
-    """Return words before a command for which modes hold: root's do not, but for these."""
+    """Return words before a command that make it respect the modes of files, even for root."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
-        pytest.skip("modes do not hold for root")
+        pytest.skip("root ignores the modes of files")
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.fixture
 def read_only(team: Team) -> Iterator[Team]:
     """Lock the project, keep its environment elsewhere, and make its folder read-only."""
-    team.env |= {"PIPENV_VENV_IN_PROJECT": ""}
-    done = team("lock")
-    assert done.status == 0, done.output
+    team.env["PIPENV_VENV_IN_PROJECT"] = ""
+    team("lock")
     team.folder.chmod(0o555)
     yield team
     team.folder.chmod(0o755)
 
 
-@pytest.mark.wide
+@WIDE
 def test_read_only_folder_allows_sync_and_refuses_lock(read_only: Team) -> None:
-    team = read_only
-    before = team.state
-    for words in ("sync", "install --deploy", "verify", "requirements", "graph"):
-        done = run(*as_owner_only(), PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
+    before, program = read_only.state, [*as_owner_only(), PIPENV_CA]
+    for words in ("sync", "install --deploy", "verify", "graph"):
+        done = run(*program, *words.split(), env=read_only.env, cwd=read_only.folder)
         assert done.status == 0, (words, done.output)
-        assert team.state == before
-    done = run(*as_owner_only(), PIPENV_CA, "lock", env=team.env, cwd=team.folder)
-    assert done.status == 2, done.output
-    assert f"Cannot write a file in the folder of {team.pipfile}: Permission denied." in done.stderr
-    assert done.stderr.count("hint: ") == 1
-    assert team.state == before
+    done = run(*program, "lock", env=read_only.env, cwd=read_only.folder)
+    cause = f"Cannot write a file in the folder of {read_only.pipfile}: Permission denied."
+    assert_error(done, 2, cause)
+    assert read_only.state == before

@@ -1,13 +1,15 @@
 """Dependency confusion by every way in which pip gets files from elsewhere, with real pipenvs.
 
 ``acme-lib`` is private. An attacker's 99.0.0 of that name is in a folder, on another index,
-and on the public index. Whatever the way: it is refused with its place, or the private one comes.
+and on the public index. Each way is refused with its place, or the private package is installed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,63 +17,54 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from support.programs import PIPENV_CA, Result, run
-from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.projects import PUBLIC_URL, PYPI_SOURCE, installed_version, source, write_pipfile
 from support.runs import assert_error
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from support.clients import Clients
 
 WIDE = pytest.mark.wide
-
-NAME = "acme-lib"
-PUBLIC = PYPI_SOURCE.partition('url = "')[2].partition('"')[0]
-PIP = ["run", "pip", "install"]
-LAYOUTS = ("one", "two", "private first")
 OLDEST = "2023.12.1"
+NAME = "acme-lib"
+OURS, THEIRS = "WHOSE = 'ours'", "WHOSE = 'theirs'"
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
         asked = self.server.asked  # type: ignore[attr-defined]
         asked.append(self.path)
-        super().do_GET()
 
 
-class World(NamedTuple):
+class Attack(NamedTuple):
     """The private repository, and an attacker's folder and index.
 
     Attributes:
         sandbox: CodeArtifact and the public index.
         folder: the attacker's wheels.
-        site: the folder that the attacker's server serves; it has an index at ``simple``.
-        url: the URL of that server.
+        url: the URL of the attacker's server, which has an index at ``/simple``.
         asked: the paths that it was asked for.
-        hash: that of the private wheel.
+        hash: the hash of the private wheel.
     """
 
     sandbox: Sandbox
     folder: Path
-    site: Path
     url: str
     asked: list[str]
     hash: str
 
-    def filled(self, text: str, project: Path) -> str:
-        """Put the places of this world into a text."""
+    def fill(self, text: str, project: Path) -> str:
+        """Replace the names of places in a text."""
         places = {
             "{DIR}": str(self.folder),
             "{URL}": f"{self.url}/simple",
             "{SITE}": self.url,
-            "{PUBLIC}": PUBLIC,
+            "{PUBLIC}": PUBLIC_URL,
             "{OWN}": self.sandbox.endpoint.simple_url,
             "{PROJECT}": str(project),
         }
@@ -81,22 +74,23 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -> Iterator[World]:
+def attack(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Attack]:
     base = tmp_path_factory.mktemp("elsewhere")
-    private, folder, site = base / "private", base / "stranger", base / "site"
-    wheel = make_wheel(private, NAME, "1.0", modules={"acme_lib.py": "WHOSE = 'ours'"})
+    private, folder, site = base / "private", base / "attacker", base / "site"
+    wheel = make_wheel(private, NAME, "1.0", modules={"acme_lib.py": OURS})
     make_wheel(private, "acme-app", "1.0", [NAME])
-    make_wheel(folder, NAME, "99.0.0", modules={"acme_lib.py": "WHOSE = 'theirs'"})
-    make_wheel(folder, NAME, "1.0", modules={"acme_lib.py": "WHOSE = 'theirs'"})
     page = site / "simple" / NAME
     page.mkdir(parents=True)
-    links = []
-    for path in folder.iterdir():
+    links = ""
+    for version in ("99.0.0", "1.0"):
+        path = make_wheel(folder, NAME, version, modules={"acme_lib.py": THEIRS})
         (page / path.name).write_bytes(path.read_bytes())
-        links.append(f'<a href="{path.name}">{path.name}</a>')
-    (page / "index.html").write_text(f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>")
+        links += f'<a href="{path.name}">{path.name}</a>'
+    (page / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
     (site / "plain.txt").write_text("acme-lib<100\n")
-    handler = partial(_Quiet, directory=str(site))
+    handler = partial(_Handler, directory=str(site))
     with (
         ThreadingHTTPServer(("localhost", 0), handler) as server,
         Sandbox([private], public=folder, base=clean_base) as sandbox,
@@ -108,345 +102,267 @@ def world(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) 
         url = f"http://localhost:{server.server_port}"
         (site / "bad.txt").write_text(f"--extra-index-url {url}/simple\n")
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        yield World(sandbox, folder, site, url, asked, f"sha256:{digest}")
+        yield Attack(sandbox, folder, url, asked, f"sha256:{digest}")
         server.shutdown()
 
 
 class Way(NamedTuple):
-    """One way for an attacker's file to come in.
+    """One way for an attacker's file to get in.
 
     Attributes:
         words: the command.
+        says: the place that a refusal names, or the warning of a command that works.
         files: by name, files of the project; a name that begins with ~ is the user's own.
-        scripts: the Pipfile's ``[scripts]``.
         env: the user's environment.
-        parts: what the refusal says; None where the private package comes.
-        says: what is said where it comes.
-        layouts: which of them.
+        scripts: the Pipfile's ``[scripts]``.
+        layouts: the layouts in which it is tried.
     """
 
-    words: list[str]
-    files: dict[str, str] = {}  # noqa: RUF012 - never changed
-    scripts: str = ""
-    env: dict[str, str] = {}  # noqa: RUF012 - never changed
-    parts: tuple[str, ...] | None = None
+    words: str
     says: str = ""
+    files: Mapping[str, str] = {}
+    env: Mapping[str, str] = {}
+    scripts: str = ""
     layouts: tuple[str, ...] = ("one", "two")
 
 
-def pip(*words: str, parts: tuple[str, ...], **more: Any) -> Way:
-    """Return a refused ``run pip install acme-lib``."""
-    return Way([*PIP, *words, NAME], parts=parts, **more)
-
-
 EXTRA_LINE = "--extra-index-url {URL}\nacme-lib\n"
+PIP = "run pip install acme-lib"
+R, C, LINKS = "r.txt", "c.txt", {"c.txt": "-f {DIR}\n"}
+
+
+def deps(script: str, says: str = "[scripts] deps", more: str = "", **env: str) -> Way:
+    """Return a way by the script ``deps``."""
+    return Way(f"run deps {more}", says, scripts=f"deps = {script}", env=env)
+
+
+def dotenv(text: str, words: str, says: str, **files: str) -> Way:
+    """Return a way by the project's .env."""
+    return Way(words, says, {".env": f"{text}\n", **files})
+
+
+# The property tests of pip's settings hold every spelling of each option.
 REFUSED = {
     # Arguments of pip.
-    "-f": pip("-f", "{DIR}", parts=("-f names files",)),
-    "attached -f": pip("-f{DIR}", parts=("-f names files",)),
-    "clustered -f": pip("-Uf", "{DIR}", parts=("-f names files",)),
-    "--find-links=": pip("--find-links={DIR}", parts=("--find-links names files",)),
-    "--find": pip("--find", "{DIR}", parts=("--find names files",)),
-    "find-links on the net": pip("-f", "{URL}/acme-lib/", parts=("-f names files",)),
-    "--extra-index-url": pip("--extra-index-url", "{URL}", parts=("extra index",)),
-    "--ext=": pip("--ext={URL}", parts=("extra index",)),
-    "-i": pip("-i", "{URL}", parts=("-i names an index",)),
-    "clustered -i": pip("-qi{URL}", parts=("-i names an index",)),
-    "--index": pip("--index", "{URL}", parts=("--index names an index",)),
-    "--pypi-url": pip("--pypi-url", "{URL}", parts=("--pypi-url names an index",)),
-    "-i public": pip("-i", "{PUBLIC}", parts=("-i names an index",)),
-    "two -i": pip("-i", "{OWN}", "-i", "{URL}", parts=("-i names an index",)),
-    "--no-index": pip("--no-index", "-f", "{DIR}", parts=("--no-index keeps pip",)),
-    "--isolated": pip("--isolated", parts=("--isolated keeps pip",)),
-    "expanded": pip("$HIDDEN", env={"HIDDEN": "--find-links={DIR}"}, parts=("--find-links",)),
-    "python -m pip": Way(
-        ["run", "python", "-m", "pip", "install", "-f", "{DIR}", NAME], parts=("-f names files",)
-    ),
+    "-f": Way(f"{PIP} -f {{DIR}}", "-f names files"),
+    "find-links on the net": Way(f"{PIP} --find {{URL}}/acme-lib/", "--find names files"),
+    "--index": Way(f"{PIP} --index {{URL}}", "--index names an index"),
+    "-i public": Way(f"{PIP} -i {{PUBLIC}}", "-i names an index"),
+    "--no-index": Way(f"{PIP} --no-index -f {{DIR}}", "--no-index keeps pip"),
+    "--isolated": Way(f"{PIP} --isolated", "--isolated keeps pip"),
+    "expanded": Way(f"{PIP} $HIDDEN", "--find-links", env={"HIDDEN": "--find-links={DIR}"}),
+    "python -m pip": Way("run python -m pip install -f {DIR} acme-lib", "-f names files"),
     # Arguments of pipenv.
-    "install -i": Way(["install", "-i", "{URL}", NAME], parts=("-i names an index by its URL",)),
-    "install --index=": Way(["install", "--index={URL}", NAME], parts=("by its URL",)),
-    "install -i own": Way(["install", "-i", "{OWN}", NAME], parts=("--index codeartifact",)),
-    "update -di": Way(["update", "-di{URL}", NAME], parts=("by its URL",)),
-    "extra args -f": Way(
-        ["install", "--extra-pip-args", "-f {DIR}", NAME], parts=("-f in --extra-pip-args",)
-    ),
-    "extra args index": Way(
-        ["lock", "--extra-pip-args=--extra-index-url {URL}"], parts=("in --extra-pip-args",)
-    ),
+    "install -i": Way("install -i {URL} acme-lib", "-i names an index by its URL"),
+    "install -i own": Way("install -i {OWN} acme-lib", "--index codeartifact"),
+    "update -di": Way("update -di{URL} acme-lib", "by its URL"),
+    "extra args -f": Way("install --extra-pip-args '-f {DIR}' acme-lib", "-f in --extra-pip-args"),
     "extra args in a file": Way(
-        ["lock", "--extra-pip-args", "-c c.txt"],
-        files={"c.txt": EXTRA_LINE},
-        parts=("c.txt, line 1",),
+        "lock --extra-pip-args '-c c.txt'", "c.txt, line 1", {C: EXTRA_LINE}
     ),
     # Requirements and constraints files.
-    "install -r": Way(
-        ["install", "-r", "r.txt"], files={"r.txt": EXTRA_LINE}, parts=("{PROJECT}/r.txt, line 1",)
-    ),
-    "install -r with links": Way(
-        ["install", "--requirements=r.txt"],
-        files={"r.txt": "six\n-f {DIR}\nacme-lib\n"},
-        parts=("--find-links in {PROJECT}/r.txt, line 2",),
-    ),
+    "install -r": Way("install -r r.txt", "{PROJECT}/r.txt, line 1", {R: EXTRA_LINE}),
     "install -r, hidden in a continuation": Way(
-        ["install", "-r", "r.txt"],
-        files={"r.txt": "acme-lib --hash=sha256:0\\\n-i {URL}\n"},
-        parts=("r.txt, line 2",),
+        "install -r r.txt", "r.txt, line 2", {R: "acme-lib --hash=sha256:0\\\n-i {URL}\n"}
     ),
-    "pip -r": pip("-r", "r.txt", files={"r.txt": "\n# x\n" + EXTRA_LINE}, parts=("r.txt, line 3",)),
-    "pip -r no-index": pip(
-        "-r", "r.txt", files={"r.txt": "--no-index\n-f {DIR}\n"}, parts=("--no-index in",)
+    "pip -r": Way(f"{PIP} -r r.txt", "r.txt, line 3", {R: f"\n# x\n{EXTRA_LINE}"}),
+    "pip -c": Way(f"{PIP} -c c.txt", "c.txt, line 1", {C: "-i {URL}\n"}),
+    "pip -r nested": Way(
+        f"{PIP} -Ur deep/r.txt",
+        "{PROJECT}/c.txt, line 3",
+        {"deep/r.txt": "-c ../c.txt\n", C: "a\\\nb\n--extra {URL}\n"},
     ),
-    "pip -c": pip("-c", "c.txt", files={"c.txt": "-i {URL}\n"}, parts=("c.txt, line 1",)),
-    "pip -r nested": pip(
-        "-Ur",
-        "deep/r.txt",
-        files={"deep/r.txt": "-c ../c.txt\n", "c.txt": "a\\\nb\n--extra {URL}\n"},
-        parts=("{PROJECT}/c.txt, line 3",),
+    "pip -r with a variable": Way(
+        f"{PIP} -r r.txt", "r.txt, line 1", {R: "${WHERE}\n"}, {"WHERE": "-f {DIR}"}
     ),
-    "pip -r with a variable": pip(
-        "-r",
-        "r.txt",
-        files={"r.txt": "${WHERE}\n"},
-        env={"WHERE": "-f {DIR}"},
-        parts=("r.txt, line 1",),
+    "pip -r in UTF-16": Way(
+        f"{PIP} -r utf-16.txt", "utf-16.txt, line 1", {"utf-16.txt": EXTRA_LINE}
     ),
-    "pip -r in UTF-16": pip(
-        "-r", "utf-16.txt", files={"utf-16.txt": EXTRA_LINE}, parts=("utf-16.txt, line 1",)
-    ),
-    "pip -r on the net": pip("-r", "{SITE}/bad.txt", parts=("{SITE}/bad.txt, line 1",)),
-    "pip -c that is not there": pip("-c", "{SITE}/none.txt", parts=("cannot be fetched: ",)),
-    "PIP_CONSTRAINT": Way(
-        [*PIP, NAME],
-        files={"c.txt": "-f {DIR}\n"},
-        env={"PIP_CONSTRAINT": "c.txt"},
-        parts=("c.txt, line 1",),
-    ),
-    "PIP_Constraint of a lock": Way(
-        ["lock"],
-        files={"c.txt": "-f {DIR}\n"},
-        env={"PIP_Constraint": "c.txt"},
-        parts=("c.txt, line 1",),
-    ),
+    "pip -r on the net": Way(f"{PIP} -r {{SITE}}/bad.txt", "{SITE}/bad.txt, line 1"),
+    "pip -c that does not exist": Way(f"{PIP} -c {{SITE}}/none.txt", "cannot be fetched: "),
+    "PIP_CONSTRAINT": Way(PIP, "c.txt, line 1", LINKS, {"PIP_CONSTRAINT": C}),
     # Assignments before pip.
     "assigned extra index": Way(
-        ["run", "PIP_EXTRA_INDEX_URL={URL}", "pip", "install", NAME],
-        parts=("PIP_EXTRA_INDEX_URL= names an extra index",),
+        "run PIP_EXTRA_INDEX_URL={URL} pip install acme-lib",
+        "PIP_EXTRA_INDEX_URL= names an extra index",
     ),
     "assigned find-links": Way(
-        ["run", "A=1", "PIP_Find_Links={DIR}", "python", "-m", "pip", "install", NAME],
-        parts=("PIP_Find_Links= names files",),
+        "run A=1 PIP_Find_Links={DIR} python -m pip install acme-lib", "PIP_Find_Links= names files"
     ),
-    "assigned nothing": Way(
-        ["run", "PIP_INDEX_URL=", "pip", "install", NAME], parts=("PIP_INDEX_URL=",)
-    ),
+    "assigned nothing": Way("run PIP_INDEX_URL= pip install acme-lib", "PIP_INDEX_URL="),
     "assigned configuration": Way(
-        ["run", "PIP_CONFIG_FILE=pip.conf", "pip", "install", NAME],
-        files={"pip.conf": "[global]\nConstraint = c.txt\n", "c.txt": EXTRA_LINE},
-        parts=("c.txt, line 1",),
+        "run PIP_CONFIG_FILE=pip.conf pip install acme-lib",
+        "c.txt, line 1",
+        {"pip.conf": "[global]\nConstraint = c.txt\n", C: EXTRA_LINE},
+    ),
+    "assigned name of a file that needs a copy": Way(
+        "run PIP_CONSTRAINT=r.txt pip install acme-lib", "PIP_CONSTRAINT names", {R: "-i {OWN}\n"}
     ),
     # Scripts.
-    "script -f": Way(
-        ["run", "deps"], scripts='deps = "pip install -f {DIR} acme-lib"', parts=("[scripts] deps",)
+    "script -f": deps('"pip install -f {DIR} acme-lib"'),
+    "script with words": deps('"pip install"', more="--extra-index-url {URL} acme-lib"),
+    "script of lines": deps('["echo x", "pip install -i {URL} acme-lib"]'),
+    "script that assigns": deps(
+        '"PIP_FIND_LINKS={DIR} pip install acme-lib"', "PIP_FIND_LINKS= in [scripts] deps"
     ),
-    "script with words": Way(
-        ["run", "deps", "--extra-index-url", "{URL}", NAME],
-        scripts='deps = "pip install"',
-        parts=("[scripts] deps",),
-    ),
-    "script of lines": Way(
-        ["run", "deps"],
-        scripts='deps = ["echo x", "pip install -i {URL} acme-lib"]',
-        parts=("[scripts] deps",),
-    ),
-    "script that assigns": Way(
-        ["run", "deps"],
-        scripts='deps = "PIP_FIND_LINKS={DIR} pip install acme-lib"',
-        parts=("PIP_FIND_LINKS= in [scripts] deps",),
-    ),
-    "script and .env": Way(
-        ["run", "deps"],
-        files={".env": "OPTS=--extra-index-url={URL}\n"},
-        scripts='deps = "pip install $OPTS acme-lib"',
-        parts=("[scripts] deps",),
-    ),
-    "script -r": Way(
-        ["run", "deps"],
-        files={"r.txt": EXTRA_LINE},
-        scripts='deps = "pip install -r r.txt"',
-        parts=("r.txt, line 1",),
-    ),
+    "script and .env": dotenv(
+        "OPTS=--extra-index-url={URL}", "run deps", "[scripts] deps"
+    )._replace(scripts='deps = "pip install $OPTS acme-lib"'),
+    "script -r": deps('"pip install -r r.txt"', "r.txt, line 1")._replace(files={R: EXTRA_LINE}),
+    "script of lines that needs a copy": deps(
+        '["pip install -r r.txt", "echo x"]', "several lines"
+    )._replace(files={R: "-i {OWN}\n"}),
     # The project's .env.
-    ".env find-links": Way(
-        ["lock"], files={".env": "PIP_FIND_LINKS={DIR}\n"}, parts=(".env sets PIP_FIND_LINKS",)
+    ".env find-links": dotenv("PIP_FIND_LINKS={DIR}", "lock", ".env sets PIP_FIND_LINKS"),
+    ".env find-links and sync": dotenv("PIP_Find_Links={DIR}", "sync", ".env sets PIP_Find_Links"),
+    ".env extra index": dotenv(
+        "PIP_EXTRA_INDEX_URL={URL}", "install acme-lib", ".env sets PIP_EXTRA_INDEX_URL"
     ),
-    ".env find-links and pip": Way(
-        [*PIP, NAME], files={".env": "PIP_FIND_LINKS={DIR}\n"}, parts=(".env sets PIP_FIND_LINKS",)
+    ".env constraint": dotenv("PIP_CONSTRAINT=c.txt", "lock", "c.txt, line 1", **{C: EXTRA_LINE}),
+    ".env words": dotenv(
+        'PIPENV_EXTRA_PIP_ARGS=["-f", "{DIR}"]',
+        "lock",
+        "-f in PIPENV_EXTRA_PIP_ARGS of {PROJECT}/.env",
     ),
-    ".env find-links and sync": Way(
-        ["sync"], files={".env": "PIP_Find_Links={DIR}\n"}, parts=(".env sets PIP_Find_Links",)
-    ),
-    ".env extra index": Way(
-        ["install", NAME],
-        files={".env": "PIP_EXTRA_INDEX_URL={URL}\n"},
-        parts=(".env sets PIP_EXTRA_INDEX_URL",),
-    ),
-    ".env PyPI URL": Way(
-        [*PIP, NAME], files={".env": "PIP_PYPI_URL={URL}\n"}, parts=(".env sets PIP_PYPI_URL",)
-    ),
-    ".env no-index": Way(["lock"], files={".env": "PIP_NO_INDEX=1\n"}, parts=("PIP_NO_INDEX",)),
-    ".env constraint": Way(
-        ["lock"],
-        files={".env": "PIP_CONSTRAINT=c.txt\n", "c.txt": EXTRA_LINE},
-        parts=("c.txt, line 1",),
-    ),
-    ".env words": Way(
-        ["lock"],
-        files={".env": 'PIPENV_EXTRA_PIP_ARGS=["-f", "{DIR}"]\n'},
-        parts=("-f in PIPENV_EXTRA_PIP_ARGS of {PROJECT}/.env",),
-    ),
-    # The user's environment, where what is meant is not known.
+    # The user's environment, which may be meant for another project.
     "environment and lock": Way(
-        ["lock"], env={"PIP_EXTRA_INDEX_URL": "{URL}"}, parts=("PIP_EXTRA_INDEX_URL names",)
+        "lock", "PIP_EXTRA_INDEX_URL names", env={"PIP_EXTRA_INDEX_URL": "{URL}"}
+    ),
+    "environment and install": Way(
+        "install acme-lib", "Unset PIP_INDEX_URL", env={"PIP_INDEX_URL": "{URL}"}
     ),
     "environment and pip": Way(
-        [*PIP, NAME], env={"PIP_Extra_Index_URL": "{URL}"}, parts=("PIP_Extra_Index_URL names",)
+        PIP, "PIP_Extra_Index_URL names", env={"PIP_Extra_Index_URL": "{URL}"}
     ),
 }
 CONF = "~/.config/pip/pip.conf"
-# (What resolves has the same index in each layout; pip goes directly in the first one.)
+FIND_LINKS = {"PIP_FIND_LINKS": "{DIR}"}
+LEFT_OUT = "left out here"
+ONE, TWO = ("one",), ("two",)
 PRIVATE = {
-    "lock with find-links": Way(["lock"], env={"PIP_FIND_LINKS": "{DIR}"}, layouts=("two",)),
-    "lock with Find_Links": Way(
-        ["lock"], env={"PIP_FIND_LINKS": "{DIR}/none", "PIP_Find_Links": "{DIR}"}, layouts=("two",)
-    ),
-    "lock without index": Way(
-        ["lock"], env={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "{DIR}"}, layouts=("one",)
-    ),
+    "lock with find-links": Way("lock", env=FIND_LINKS, layouts=TWO),
+    "lock without index": Way("lock", env=FIND_LINKS | {"PIP_NO_INDEX": "1"}, layouts=ONE),
     "lock with links on the net": Way(
-        ["lock"],
-        env={"PIP_FIND_LINKS": "{URL}/acme-lib/"},
-        says="left out here",
-        layouts=("two",),
+        "lock", LEFT_OUT, env={"PIP_FIND_LINKS": "{URL}/acme-lib/"}, layouts=TWO
     ),
-    "lock as written": Way(
-        ["--ca-route", "as-written", "lock"],
-        env={"PIP_FIND_LINKS": "{DIR}"},
-        says="left out here",
-        layouts=("one",),
-    ),
+    "lock as written": Way("--ca-route as-written lock", LEFT_OUT, env=FIND_LINKS, layouts=ONE),
     "lock with pip.conf": Way(
-        ["lock"],
+        "lock",
         files={CONF: "[global]\nfind-links =\n  {DIR}\nextra-index-url = {URL}\n"},
-        layouts=("two",),
+        layouts=TWO,
     ),
     "install with find-links": Way(
-        ["install", NAME], env={"PIP_FIND_LINKS": "file://{DIR}"}, layouts=("one",)
+        "install acme-lib", env={"PIP_FIND_LINKS": "file://{DIR}"}, layouts=ONE
     ),
-    "pip with find-links": Way([*PIP, NAME], env={"PIP_FIND_LINKS": "{DIR}"}),
+    "pip with find-links": Way(PIP, env=FIND_LINKS),
     "pip with pip.conf": Way(
-        [*PIP, NAME], files={CONF: "[install]\nFind_Links = {DIR}\n--extra-index-url = {URL}\n"}
-    ),
-    "pip with PyPI URL in pip.conf": Way(
-        [*PIP, NAME], files={CONF: "[install]\npypi-url = {URL}\nno-index = yes\n"}
+        PIP, files={CONF: "[install]\nFind_Links = {DIR}\n--extra-index-url = {URL}\n"}
     ),
     "pip -i own with pip.conf": Way(
-        [*PIP, "-i", "{OWN}", NAME],
-        files={CONF: "[global]\nextra-index-url = {URL}\nfind-links = {DIR}\n"},
-        says="left out here",
+        f"{PIP} -i {{OWN}}",
+        LEFT_OUT,
+        {CONF: "[global]\nextra-index-url = {URL}\nfind-links = {DIR}\n"},
     ),
-    "script with find-links": Way(
-        ["run", "deps"], scripts='deps = "pip install acme-lib"', env={"PIP_FIND_LINKS": "{DIR}"}
+    "script with find-links": deps('"pip install acme-lib"', "", PIP_FIND_LINKS="{DIR}"),
+    "pip -c on the net": Way(f"{PIP} -c {{SITE}}/plain.txt"),
+    "PIP_CONSTRAINT on the net": Way(PIP, env={"PIP_CONSTRAINT": "{SITE}/plain.txt"}),
+}
+# Files that name only the project's own source: pip gets a copy without that line.
+OWN_FILES = {
+    R: "-i {OWN}\n--constraint 'c d.txt'\nacme-lib\n",
+    "c d.txt": "--extra-index-url {OWN}\n-r {SITE}/plain.txt\n",
+}
+COPIED = {
+    "nested": Way("run pip install --requirement=r.txt", files=OWN_FILES),
+    "UTF-16": Way(
+        "run pip install -rutf-16.txt", files={"utf-16.txt": "-i {OWN}\nacme-lib\n"}, layouts=TWO
     ),
-    "pip -c on the net": Way([*PIP, "-c", "{SITE}/plain.txt", NAME]),
-    "PIP_CONSTRAINT on the net": Way([*PIP, NAME], env={"PIP_CONSTRAINT": "{SITE}/plain.txt"}),
+    "-i own": Way("run pip install -i {OWN} -r r.txt", files=OWN_FILES),
+    "script": deps('"X=1 pip install -Ur r.txt"', "", "acme-app")._replace(
+        files=OWN_FILES, layouts=ONE
+    ),
+    "variable": Way(PIP, files=OWN_FILES, env={"PIP_CONSTRAINT": R}, layouts=TWO),
+    "pip.conf": Way(PIP, files={CONF: "[install]\nconstraint = r.txt\n", **OWN_FILES}, layouts=ONE),
+    "imported": Way("install -r r.txt", files={**OWN_FILES, "c d.txt": ""}, layouts=TWO),
+    "extra args": Way("lock --extra-pip-args '-c r.txt'", files=OWN_FILES, layouts=ONE),
 }
 
 
 class Attempt:
     """A project in which a way is tried."""
 
-    def __init__(self, world: World, env: dict[str, str], folder: Path, layout: str) -> None:
-        self.world = world
+    def __init__(self, attack: Attack, env: dict[str, str], folder: Path, layout: str) -> None:
+        self.attack = attack
         self.folder = folder
         self.layout = layout
-        self.env = world.sandbox.environ(env) | {"PIPENV_CA_CACHE_DIR": str(folder.parent / "t")}
+        self.env = attack.sandbox.environ(env) | {"PIPENV_CA_CACHE_DIR": str(folder.parent / "t")}
         self.write()
 
     def write(self, scripts: str = "") -> None:
-        own = source(self.world.sandbox.endpoint)
-        tables = {
-            "one": [own],
-            "two": [PYPI_SOURCE, own],
-            "private first": [own, PYPI_SOURCE],
-        }[self.layout]
-        packages = '[packages]\nacme-app = "*"\n'
-        table = f"[scripts]\n{scripts}\n" if scripts else ""
-        write_pipfile(self.folder, *tables, packages, table)
+        own = source(self.attack.sandbox.endpoint)
+        tables = {"one": [own], "two": [PYPI_SOURCE, own], "private first": [own, PYPI_SOURCE]}
+        packages = f'[packages]\nacme-app = "*"\n\n[scripts]\n{scripts}\n'
+        write_pipfile(self.folder, *tables[self.layout], packages)
 
     def fill(self, text: str) -> str:
-        return self.world.filled(text, self.folder)
+        return self.attack.fill(text, self.folder)
 
-    def prepare(self, way: Way) -> dict[str, str]:
-        """Write a way's files, and return its environment."""
+    def run(self, way: Way) -> Result:
+        """Write a way's files and run its command."""
         self.write(self.fill(way.scripts))
         for name, text in way.files.items():
-            home = self.env["HOME"]
-            path = self.folder / name.replace("~", home)
+            path = self.folder / name.replace("~", self.env["HOME"])
             path.parent.mkdir(parents=True, exist_ok=True)
-            encoding = "utf-16" if name.startswith("utf-16") else "utf-8"
-            path.write_text(self.fill(text), encoding=encoding)
-        self.world.asked.clear()
-        return self.env | {name: self.fill(value) for name, value in way.env.items()}
+            path.write_text(self.fill(text), "utf-16" if name.startswith("utf-16") else "utf-8")
+        self.before = self.files
+        self.attack.asked.clear()
+        env = self.env | {name: self.fill(value) for name, value in way.env.items()}
+        words = map(self.fill, shlex.split(way.words))
+        return run(PIPENV_CA, *words, env=env, cwd=self.folder, timeout=120)
 
-    def __call__(self, *words: str, env: dict[str, str] | None = None) -> Result:
-        return run(
-            PIPENV_CA, *map(self.fill, words), env=env or self.env, cwd=self.folder, timeout=120
-        )
+    def __call__(self, words: str, **env: str) -> Result:
+        """Run a command that succeeds."""
+        done = run(PIPENV_CA, *words.split(), env=self.env | env, cwd=self.folder)
+        assert done.status == 0, done.output
+        return done
 
     @property
     def files(self) -> dict[str, bytes]:
         return {p.name: p.read_bytes() for p in self.folder.iterdir() if p.is_file()}
 
-    def installed(self) -> set[str]:
-        """Return the versions of acme-lib in the project's environment, and whose they are."""
-        found = set()
-        for site in (self.folder / ".venv").glob("lib/*/site-packages"):
-            found |= {path.name for path in site.glob("acme_lib-*.dist-info")}
-            if (site / "acme_lib.py").exists():
-                found.add((site / "acme_lib.py").read_text())
+    def lock_entry(self) -> dict[str, Any]:
+        lock = json.loads((self.folder / "Pipfile.lock").read_text())
+        found: dict[str, Any] = lock["default"][NAME]
         return found
 
-    def check_refused(self, way: Way) -> None:
-        env = self.prepare(way)
-        before = self.files
-        done = self(*way.words, env=env)
-        assert_error(done, 2, *map(self.fill, way.parts or ()))
-        assert self.files == before
-        assert not (self.folder / ".venv").exists()
-        assert not [path for path in self.world.asked if "acme" in path]
+    def whose(self) -> str | None:
+        """Return whose acme-lib is in the project's environment."""
+        texts = [p.read_text() for p in self.folder.glob(".venv/lib/*/site-packages/acme_lib.py")]
+        return texts[0] if texts else None
+
+    def attacker_was_asked(self) -> bool:
+        return any("acme" in path for path in self.attack.asked)
 
     def check_private(self, way: Way) -> None:
-        done = self(*way.words, env=self.prepare(way))
+        done = self.run(way)
         assert done.status == 0, done.output
         assert way.says in done.stderr
-        if way.says:
-            assert done.stderr.count("warning: ") == 1, done.stderr
-        if "run" not in way.words:
-            lock = json.loads((self.folder / "Pipfile.lock").read_text())["default"]
-            assert lock[NAME]["version"] == "==1.0"
-            assert self.world.hash in lock[NAME]["hashes"]
-            assert len(lock[NAME]["hashes"]) == 1
-        if "lock" not in way.words:
-            assert self.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
-        assert not [path for path in self.world.asked if "acme" in path]
+        assert done.stderr.count("warning: ") == bool(way.says), done.stderr
+        if "run" not in way.words.split():
+            assert self.lock_entry()["version"] == "==1.0"
+            assert self.lock_entry()["hashes"] == [self.attack.hash]
+        if "lock" not in way.words.split():
+            assert self.whose() == OURS
+            assert installed_version(self.folder, NAME) == "1.0"
+        assert not self.attacker_was_asked()
 
 
 @pytest.fixture
 def attempt(
-    world: World, clean_env: dict[str, str], project: Path, request: pytest.FixtureRequest
+    attack: Attack, clean_env: dict[str, str], project: Path, request: pytest.FixtureRequest
 ) -> Attempt:
     """Return a project in a layout."""
-    return Attempt(world, clean_env, project, getattr(request, "param", "two"))
+    return Attempt(attack, clean_env, project, getattr(request, "param", "two"))
 
 
 def each(ways: dict[str, Way]) -> list[Any]:
@@ -462,7 +378,10 @@ def each(ways: dict[str, Way]) -> list[Any]:
 def test_other_indexes_of_the_project_are_refused_with_their_place(
     attempt: Attempt, way: Way
 ) -> None:
-    attempt.check_refused(way)
+    assert_error(attempt.run(way), 2, attempt.fill(way.says))
+    assert attempt.files == attempt.before
+    assert not (attempt.folder / ".venv").exists()
+    assert not attempt.attacker_was_asked()
 
 
 @WIDE
@@ -472,145 +391,68 @@ def test_user_settings_do_not_replace_a_private_package(attempt: Attempt, way: W
 
 
 @WIDE
-@pytest.mark.parametrize(
-    ("attempt", "words", "hashes"),
-    [
-        ("one", ["sync"], True),
-        ("one", ["install", "--deploy"], False),
-        ("two", ["sync"], False),
-        ("two", ["install", "--deploy"], True),
-    ],
-    indirect=["attempt"],
-)
-def test_find_links_are_used_only_with_locked_hashes(
-    attempt: Attempt, words: list[str], hashes: bool
-) -> None:
-    assert attempt("lock").status == 0
-    path = attempt.folder / "Pipfile.lock"
-    if not hashes:
-        document = json.loads(path.read_text())
-        del document["default"][NAME]["hashes"]
-        path.write_text(json.dumps(document))
-    done = attempt(*words, env=attempt.env | {"PIP_FIND_LINKS": str(attempt.world.folder)})
-    assert done.stderr.count("left out here: no hashes are checked") == int(not hashes)
-    theirs = "WHOSE = 'theirs'" in attempt.installed()
-    assert not theirs, done.output
-    assert done.status == 0 or hashes, done.output  # (then pip finds the wrong file by its hash)
-
-
-@WIDE
-def test_find_links_are_left_out_when_the_lock_is_skipped(attempt: Attempt) -> None:
-    env = attempt.env | {"PIP_FIND_LINKS": str(attempt.world.folder)}
-    done = attempt("install", "--skip-lock", env=env)
-    assert done.status == 0, done.output
-    assert attempt.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
-
-
-# -- requirements files with lines of the project's own ---------------------------------------
-
-
-def own_lines(attempt: Attempt) -> str:
-    """Return what ``pipenv-ca requirements`` prints for a locked project."""
-    assert attempt("lock").status == 0
-    done = attempt("requirements")
-    assert done.status == 0, done.output
-    assert "-i " in done.stdout
-    return done.stdout
-
-
-def check_installed(attempt: Attempt) -> None:
-    before = attempt.files
-    done = attempt(*PIP, "-r", "r.txt", "--target", "pkg")
-    assert done.status == 0, done.output
-    assert (attempt.folder / "pkg" / "acme_lib.py").read_text() == "WHOSE = 'ours'"
-    done = attempt(*PIP, "-Ur", "r.txt")
-    assert done.status == 0, done.output
-    assert attempt.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
-    assert attempt.files == before
-    assert not list((attempt.folder.parent / "tmp").iterdir())
-
-
-def check_imported(attempt: Attempt) -> None:
-    before = (attempt.folder / "Pipfile").read_text()
-    done = attempt("install", "-r", "r.txt")
-    assert done.status == 0, done.output
-    assert attempt.installed() == {"acme_lib-1.0.dist-info", "WHOSE = 'ours'"}
-    after = (attempt.folder / "Pipfile").read_text()
-    assert after.partition("[packages]")[0] == before.partition("[packages]")[0]
-    assert 'acme-lib = "==1.0"' in after.replace("'", '"') or "acme-lib = {" in after
-    lock = json.loads((attempt.folder / "Pipfile.lock").read_text())["default"]
-    assert lock[NAME]["hashes"] == [attempt.world.hash]
-
-
-@WIDE
-@pytest.mark.parametrize("attempt", LAYOUTS, indirect=True)
-def test_output_of_requirements_can_be_installed_and_imported(attempt: Attempt) -> None:
-    (attempt.folder / "r.txt").write_text(own_lines(attempt))
-    check_installed(attempt)
-    check_imported(attempt)
-
-
-OWN_FILES = {
-    "r.txt": "-i {OWN}\n--constraint 'c d.txt'\nacme-lib\n",
-    "c d.txt": "--extra-index-url {OWN}\n-r {SITE}/plain.txt\n",
-}
-ACCEPTED = {
-    "nested": Way([*PIP, "--requirement=r.txt"], files=OWN_FILES),
-    "UTF-16": Way(
-        [*PIP, "-rutf-16.txt"],
-        files={"utf-16.txt": "-i {OWN}\nacme-lib\n"},
-        layouts=("two",),
-    ),
-    "-i own": Way([*PIP, "-i", "{OWN}", "-r", "r.txt"], files=OWN_FILES),
-    "script": Way(
-        ["run", "deps", "acme-app"],
-        files=OWN_FILES,
-        scripts='deps = "X=1 pip install -Ur r.txt"',
-        layouts=("one",),
-    ),
-    "variable": Way(
-        [*PIP, NAME], files=OWN_FILES, env={"PIP_CONSTRAINT": "r.txt"}, layouts=("two",)
-    ),
-    "pip.conf": Way(
-        [*PIP, NAME],
-        files={CONF: "[install]\nconstraint = r.txt\n", **OWN_FILES},
-        layouts=("one",),
-    ),
-    "imported": Way(
-        ["install", "-r", "r.txt"],
-        files={"r.txt": OWN_FILES["r.txt"], "c d.txt": ""},
-        layouts=("two",),
-    ),
-    "extra args": Way(["lock", "--extra-pip-args", "-c r.txt"], files=OWN_FILES, layouts=("one",)),
-}
-
-
-@WIDE
-@pytest.mark.parametrize(("attempt", "way"), each(ACCEPTED), indirect=["attempt"])
+@pytest.mark.parametrize(("attempt", "way"), each(COPIED), indirect=["attempt"])
 def test_pip_gets_a_copy_without_lines_of_project_sources(attempt: Attempt, way: Way) -> None:
     attempt.check_private(way)
     assert not list((attempt.folder.parent / "tmp").iterdir())
 
 
 @WIDE
-def test_script_of_several_lines_cannot_use_a_copy(attempt: Attempt) -> None:
-    way = Way(
-        ["run", "deps"],
-        files=OWN_FILES,
-        scripts='deps = ["pip install -r r.txt", "echo x"]',
-        parts=("[scripts] deps", "several lines"),
-    )
-    attempt.check_refused(way)
+@pytest.mark.parametrize(
+    ("attempt", "words", "hashes"),
+    [
+        ("one", "sync", True),
+        ("one", "install --deploy", False),
+        ("two", "sync", False),
+        ("two", "install --deploy", True),
+    ],
+    indirect=["attempt"],
+)
+def test_find_links_are_used_only_with_locked_hashes(
+    attempt: Attempt, words: str, hashes: bool
+) -> None:
+    attempt("lock")
+    path = attempt.folder / "Pipfile.lock"
+    if not hashes:
+        document = json.loads(path.read_text())
+        del document["default"][NAME]["hashes"]
+        path.write_text(json.dumps(document))
+    done = attempt.run(Way(words, env=FIND_LINKS))
+    assert done.stderr.count("left out here: no hashes are checked") == int(not hashes)
+    assert attempt.whose() != THEIRS, done.output
+    assert done.status == 0 or hashes, done.output  # pip refuses the wrong file by its hash
 
 
 @WIDE
-def test_assigned_variable_cannot_name_a_copy(attempt: Attempt) -> None:
-    words = ["run", "PIP_CONSTRAINT=r.txt", "pip", "install", NAME]
-    attempt.check_refused(Way(words, files=OWN_FILES, parts=("PIP_CONSTRAINT names",)))
+def test_find_links_are_left_out_when_the_lock_is_skipped(attempt: Attempt) -> None:
+    attempt("install --skip-lock", PIP_FIND_LINKS=str(attempt.attack.folder))
+    assert attempt.whose() == OURS
+
+
+@WIDE
+@pytest.mark.parametrize("attempt", ["one", "two", "private first"], indirect=True)
+def test_output_of_requirements_can_be_installed_and_imported(attempt: Attempt) -> None:
+    attempt("lock")
+    printed = attempt("requirements").stdout
+    assert "-i " in printed
+    (attempt.folder / R).write_text(printed)
+    before = attempt.files
+    attempt("run pip install -r r.txt --target pkg")
+    assert (attempt.folder / "pkg" / "acme_lib.py").read_text() == OURS
+    attempt("run pip install -Ur r.txt")
+    assert attempt.whose() == OURS
+    assert attempt.files == before
+    assert not list((attempt.folder.parent / "tmp").iterdir())
+    attempt("install -r r.txt")
+    text = (attempt.folder / "Pipfile").read_text()
+    sources = before["Pipfile"].decode().partition("[packages]")[0]
+    assert text.startswith(sources)
+    assert re.search(r"^acme-lib = (.==1\.0.|\{)", text, re.MULTILINE)
+    assert attempt.lock_entry()["hashes"] == [attempt.attack.hash]
 
 
 def with_an_old_pipenv() -> Iterator[Any]:
-    """Yield what is tried with the oldest pipenv: in CI one way for each of pip's two callers."""
+    """Yield the ways for the oldest pipenv: in CI one for each of pip's two callers."""
     for name, way in PRIVATE.items():
         for layout in () if "as-written" in way.words else way.layouts:
             first = layout == "two" and name in {"lock with pip.conf", "pip with find-links"}

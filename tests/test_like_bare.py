@@ -1,8 +1,4 @@
-"""A command leaves the same files as bare pipenv, in every kind of project.
-
-Each situation is played twice at the same path: by bare pipenv with an exported token, and by
-pipenv-ca, whose pipenv works on copies.
-"""
+"""A command leaves the same files as bare pipenv with an exported token, in every kind of project."""
 
 from __future__ import annotations
 
@@ -36,15 +32,15 @@ setup(name="its-own", version="1.0", py_modules=[], install_requires=["orb-commo
 
 
 class Play(NamedTuple):
-    """A project and what is done in it.
+    """A project and the commands that are run in it.
 
     Attributes:
         commands: pipenv's words, one command after the other.
-        prepare: what makes the project's folder another than usual, given it.
+        prepare: changes the project's folder.
         packages: the entries of ``[packages]``.
-        environ: what is set beside the usual.
+        environ: variables that are set for this play.
         below: the folder that commands are run in, below the project's.
-        end: what follows the packages in the Pipfile.
+        end: the text that follows the packages in the Pipfile.
     """
 
     commands: tuple[str, ...]
@@ -64,8 +60,8 @@ def write(name: str, text: str) -> Callable[[Path], object]:
 
 
 def crlf(folder: Path) -> None:
-    path = folder / "Pipfile"
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    text = (folder / "Pipfile").read_text()
+    (folder / "Pipfile").write_text(text, newline="\r\n")
 
 
 def link(folder: Path) -> None:
@@ -79,56 +75,44 @@ def below(folder: Path) -> None:
     (folder / "sub folder").mkdir()
 
 
+def named_in_dotenv(folder: Path) -> None:
+    rename("other")(folder)
+    write(".env", "A=1\nPIPENV_PIPFILE=other\n# comment\nB='x\ny'\n")(folder)
+    write("Pipfile", "[packages]\n")(folder)
+
+
 OUTSIDE = {"PIPENV_VENV_IN_PROJECT": ""}
+INSTALL = ("install six",)
+SETTINGS = '\n[docs]\norb-common = "*"\n\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n'
+USE_PYLOCK = "\n[pipenv]\nuse_pylock = true\n"
+PYLOCK = ("lock", "pylock --generate -o pylock.dev.toml")
 PLAYS = {
     "plain": Play(("lock", "install six", "uninstall six", "sync", "update"), environ=OUTSIDE),
     "in the project": Play(("install", "upgrade orb-common", "install --skip-lock")),
-    "subdirectory": Play(("install six",), below, environ=OUTSIDE, below="sub folder"),
-    "its own package": Play(
-        ("install -e .",), write("setup.py", SETUP), packages="", environ=OUTSIDE
-    ),
-    "categories and settings": Play(
-        ("install --categories docs six",),
-        end='\n[docs]\norb-common = "*"\n'
-        "\n[pipenv]\nsort_pipfile = true\nallow_prereleases = true\n",
-    ),
-    "line ends": Play(("install six",), crlf),
-    "own name": Play(("install six",), rename("pip file"), environ={"PIPENV_PIPFILE": "pip file"}),
-    "named in .env": Play(
-        ("install six",),
-        lambda folder: (
-            rename("other")(folder),
-            write(".env", "A=1\nPIPENV_PIPFILE=other\n# comment\nB='x\ny'\n")(folder),
-            (folder / "Pipfile").write_text("[packages]\n"),
-        ),
-        environ=OUTSIDE,
-    ),
-    "environment in .env": Play(
-        ("install",), write(".env", "PIPENV_CUSTOM_VENV_NAME=another\n"), environ=OUTSIDE
-    ),
-    "no environment in .env": Play(
-        ("install",), write(".env", "PIPENV_CUSTOM_VENV_NAME=\n"), environ=OUTSIDE
-    ),
-    "named environment": Play(
-        ("install",), environ=OUTSIDE | {"PIPENV_CUSTOM_VENV_NAME": "my own"}
-    ),
-    "link": Play(("install six",), link, environ=OUTSIDE),
+    "subdirectory": Play(INSTALL, below, environ=OUTSIDE, below="sub folder"),
+    "its own package": Play(("install -e .",), write("setup.py", SETUP), "", OUTSIDE),
+    "categories and settings": Play(("install --categories docs six",), end=SETTINGS),
+    "line ends": Play(INSTALL, crlf),
+    "own name": Play(INSTALL, rename("pip file"), environ={"PIPENV_PIPFILE": "pip file"}),
+    "named in .env": Play(INSTALL, named_in_dotenv, environ=OUTSIDE),
+    **{
+        f"{name!r} in .env": Play(
+            ("install",), write(".env", f"PIPENV_CUSTOM_VENV_NAME={name}\n"), environ=OUTSIDE
+        )
+        for name in ("another", "")
+    },
+    "named environment": Play(("install",), environ=OUTSIDE | {"PIPENV_CUSTOM_VENV_NAME": "my"}),
+    "link": Play(INSTALL, link, environ=OUTSIDE),
     "corrupt lock": Play(("sync",), write("Pipfile.lock", "{bad")),
     "corrupt lock, locked": Play(("lock",), write("Pipfile.lock", "{bad")),
     "no such package": Play(("lock",), packages='orb-no-such-package = "*"\n'),
+    # Of the newest pipenv.
+    "pylock": Play(PYLOCK, end=USE_PYLOCK),
+    "named pylock": Play(("lock",), end=f'{USE_PYLOCK}pylock_name = "dev"\n'),
+    "pylock below": Play(PYLOCK, below, below="sub folder"),
 }
-WHERE_VERSIONS_DIFFER = ("plain", "link", "named in .env", "environment in .env", "corrupt lock")
-WITH_THE_OLDEST = [(name, OLDEST) for name in ("plain", "named in .env", "corrupt lock")]
-OF_THE_NEWEST = {
-    "pylock": Play(
-        ("lock", "pylock --generate -o pylock.dev.toml"),
-        end="\n[pipenv]\nuse_pylock = true\n",
-    ),
-    "named pylock": Play(("lock",), end='\n[pipenv]\nuse_pylock = true\npylock_name = "dev"\n'),
-    "pylock below": Play(
-        ("lock", "pylock --generate -o pylock.dev.toml"), below, below="sub folder"
-    ),
-}
+WHERE_VERSIONS_DIFFER = ("plain", "link", "named in .env", "'another' in .env", "corrupt lock")
+WITH_THE_OLDEST = ("plain", "named in .env", "corrupt lock")
 
 
 class Stage:
@@ -223,22 +207,14 @@ def stage(
     return Stage(sandbox, sandbox_env, folder, clients.pipenv(request.param))
 
 
-def check(stage: Stage, play: Play, pipenv: Path) -> None:
-    bare, ours = stage.play(play, str(pipenv)), stage.play(play, PIPENV_CA)
-    names = [name for name in {**bare, **ours} if ours.get(name) != bare.get(name)]
-    differing = [f"{name}:\n  {ours.get(name)}\n  {bare.get(name)}" for name in names]
-    assert not differing, "\n".join(differing)
-
-
 def cases() -> list[Any]:
-    """Return the plays with the newest and the oldest pipenv for CI, and others for a release."""
-    wide = [(name, "newest") for name in PLAYS]
-    more = [(n, v) for v in (OLDEST, *OTHERS) for n in WHERE_VERSIONS_DIFFER]
-    wide += [case for case in more if case in WITH_THE_OLDEST]
-    more = [case for case in more if case not in WITH_THE_OLDEST]
+    """Return the plays for the newest pipenv and the oldest in CI, and for others at a release."""
+    older = [(name, version) for version in (OLDEST, *OTHERS) for name in WHERE_VERSIONS_DIFFER]
+    is_wide = {(name, OLDEST) for name in WITH_THE_OLDEST}
+    wide, matrix = pytest.mark.wide, pytest.mark.matrix
     return [
-        *(pytest.param(*case, marks=pytest.mark.wide) for case in wide),
-        *(pytest.param(*case, marks=pytest.mark.matrix) for case in more),
+        *(pytest.param(name, "newest", marks=wide) for name in PLAYS),
+        *(pytest.param(*case, marks=wide if case in is_wide else matrix) for case in older),
     ]
 
 
@@ -246,11 +222,6 @@ def cases() -> list[Any]:
 def test_files_environment_and_exit_status_are_those_of_bare_pipenv(
     name: str, stage: Stage
 ) -> None:
-    check(stage, PLAYS[name], stage.pipenv)
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize("name", OF_THE_NEWEST)
-@pytest.mark.parametrize("stage", ["newest"], indirect=True)
-def test_newest_pipenv_writes_the_same_pylock_as_bare(name: str, stage: Stage) -> None:
-    check(stage, OF_THE_NEWEST[name], stage.pipenv)
+    bare, ours = (stage.play(PLAYS[name], str(program)) for program in (stage.pipenv, PIPENV_CA))
+    differing = {key: (ours.get(key), bare.get(key)) for key in {**bare, **ours}}
+    assert {key: both for key, both in differing.items() if both[0] != both[1]} == {}

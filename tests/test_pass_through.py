@@ -31,9 +31,11 @@ from support.runs import (
 import codeartifact_pipenv
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-PACKAGES = '[packages]\norb-schema-generator = "*"\n'
+WIDE = pytest.mark.wide
 DUMP = "import json, os; print(json.dumps(dict(os.environ)))"
 AWKWARD = [
     ["run", "a b", "", "two\nlines", "\ttab", "'\"$HOME`*\\"],
@@ -50,117 +52,96 @@ AWKWARD = [
     ["lock", "two\nlines", "", os.fsdecode(b"\xff"), "--", "--ca-verbose", "-x"],
     ["install", "pkg >= 1.0 ; python_version < '4'", "-e", "./a b"],
 ]
-# With a URL that names the variable, the wrapper waits for this one.
+# The wrapper waits for pipenv's `lock`, and the process becomes pipenv for `graph`.
 WAITED = "lock"
-# For this one the process becomes pipenv.
-HANDED_OVER = "graph"
-
-
-@pytest.fixture
-def pipfile(sandbox: Sandbox, project: Path) -> Path:
-    """Return the Pipfile of a project on the sandbox."""
-    return write_pipfile(project, source(sandbox.endpoint), PACKAGES)
+each_way = pytest.mark.parametrize("command", [WAITED, "graph"])
+SLEEP = "time.sleep(60)"
 
 
 @pytest.fixture(scope="module")
 def kept_tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a token cache for all tests of this module."""
+    """Return a token cache for all tests of this module, which saves calls to AWS."""
     return tmp_path_factory.mktemp("tokens")
 
 
+class Wrapped:
+    """A project on the sandbox, with a stand-in for pipenv."""
+
+    def __init__(self, env: dict[str, str], folder: Path) -> None:
+        self.env = env
+        self.folder = folder
+        self.pipenv = self.stand_in()
+
+    def stand_in(self, behaviour: str = "", afterwards: str = "") -> StandIn:
+        self.pipenv = StandIn(self.folder.parent / "other pipenv", behaviour, afterwards)
+        return self.pipenv
+
+    def words(self, *words: str) -> list[str]:
+        return [PIPENV_CA, "--ca-pipenv", str(self.pipenv.path), *words]
+
+    def __call__(self, *words: str, stdin: str | None = None) -> Result:
+        return run(*self.words(*words), env=self.env, cwd=self.folder, stdin=stdin)
+
+    def start(self, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        return started(*self.words(*words), env=self.env, cwd=self.folder)
+
+    def check_nothing_left(self) -> None:
+        assert os.listdir(self.env["TMPDIR"]) == []
+        assert os.listdir(self.folder) == ["Pipfile"]
+
+
 @pytest.fixture
-def live_env(sandbox_env: dict[str, str], kept_tokens: Path, pipfile: Path) -> dict[str, str]:
-    """Return an environment with a token in the cache, which saves calls to AWS."""
-    assert pipfile.exists()
-    return sandbox_env | {"PIPENV_CA_CACHE_DIR": str(kept_tokens)}
-
-
-def stand_in_for(
-    tmp_path: Path, behaviour: str = "", afterwards: str = ""
-) -> tuple[StandIn, tuple[str, str]]:
-    """Make a stand-in and the options that name it."""
-    stand_in = StandIn(tmp_path / "other pipenv", behaviour, afterwards)
-    return stand_in, ("--ca-pipenv", str(stand_in.path))
+def wrapped(
+    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, kept_tokens: Path
+) -> Wrapped:
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-schema-generator = "*"\n')
+    return Wrapped(sandbox_env | {"PIPENV_CA_CACHE_DIR": str(kept_tokens)}, project)
 
 
 # --- words, folder, streams, status ------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", AWKWARD, ids=lambda words: ascii(words[0]))
-def test_words_arrive_byte_for_byte(
-    words: list[str], live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    """Everything from the command on reaches pipenv as it was typed, own options before it taken out."""
-    stand_in, named = stand_in_for(tmp_path)
-    done = run(PIPENV_CA, *named, "--ca-duration=900", *words, env=live_env, cwd=project)
+def test_words_arrive_byte_for_byte_without_own_options(words: list[str], wrapped: Wrapped) -> None:
+    done = wrapped("--ca-duration=900", *words)
     assert done.status == 0, done.output
-    assert stand_in.record["argv"] == words
-
-
-def test_own_options_between_pipenvs_are_taken_out(
-    live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    """Own and pipenv's options before the command may be mixed; pipenv gets its own in order."""
-    stand_in, named = stand_in_for(tmp_path)
-    words = ["--verbose", *named, "--python", "--ca-x", "--ca-no-cache", "-q", "graph", "--ca-y"]
-    assert run(PIPENV_CA, *words, env=live_env, cwd=project).status == 0
-    assert stand_in.record["argv"] == ["--verbose", "--python", "--ca-x", "-q", "graph", "--ca-y"]
-
-
-def test_unknown_own_option_is_refused(sandbox_env: dict[str, str], project: Path) -> None:
-    """A misspelt own option is refused and never reaches pipenv."""
-    assert_error(
-        run(PIPENV_CA, "--ca-profil=x", "lock", env=sandbox_env, cwd=project),
-        2,
-        "Unknown option --ca-profil",
-    )
+    assert wrapped.pipenv.record["argv"] == words
 
 
 @pytest.mark.parametrize("status", [0, 3, 127])
-@pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_exit_status_is_that_of_pipenv(
-    command: str, status: int, live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    _, named = stand_in_for(tmp_path, afterwards=f"sys.exit({status})")
-    done = run(PIPENV_CA, *named, command, env=live_env, cwd=project)
-    assert done == Result(status, "", "")
+@each_way
+def test_exit_status_is_that_of_pipenv(command: str, status: int, wrapped: Wrapped) -> None:
+    wrapped.stand_in(afterwards=f"sys.exit({status})")
+    assert wrapped(command) == Result(status, "", "")
 
 
-@pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_pipenv_gets_stdin_and_folder_and_owns_stdout(
-    command: str, live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    behaviour = (
-        'record["stdin"] = sys.stdin.read(); print("said", end=""); sys.stderr.write("oops")'
-    )
-    stand_in, named = stand_in_for(tmp_path, behaviour)
-    below = project / "below"
-    below.mkdir()
-    words = (*named, "--ca-verbose", command)
-    done = run(PIPENV_CA, *words, env=live_env, cwd=below, stdin="typed\n\n")
+@each_way
+def test_pipenv_gets_stdin_and_folder_and_owns_stdout(command: str, wrapped: Wrapped) -> None:
+    said = 'print("said", end=""); sys.stderr.write("oops")'
+    pipenv = wrapped.stand_in(f'record["stdin"] = sys.stdin.read(); {said}')
+    wrapped.folder /= "below"
+    wrapped.folder.mkdir()
+    done = wrapped("--ca-verbose", command, stdin="typed\n\n")
     assert done.stdout == "said"
     assert "note: " in done.stderr
     assert done.stderr.endswith("oops")
-    assert stand_in.record["stdin"] == "typed\n\n"
-    assert stand_in.record["cwd"] == str(below)
-    quiet = run(PIPENV_CA, *named, command, env=live_env, cwd=below)
-    assert quiet == Result(0, "said", "oops")
+    assert pipenv.record["stdin"] == "typed\n\n"
+    assert pipenv.record["cwd"] == str(wrapped.folder)
+    pipenv = wrapped.stand_in(said)
+    assert wrapped(command) == Result(0, "said", "oops")
 
 
 # --- terminal and signals ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_pipenv_of_another_environment_has_the_terminal(
-    command: str, live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    stand_in, named = stand_in_for(tmp_path)
-    with Terminal(PIPENV_CA, *named, command, env=live_env, cwd=project) as terminal:
+@each_way
+def test_pipenv_of_another_environment_has_the_terminal(command: str, wrapped: Wrapped) -> None:
+    with Terminal(*wrapped.words(command), env=wrapped.env, cwd=wrapped.folder) as terminal:
         assert terminal.finish() == 0, terminal.shown
-    assert stand_in.record["terminal"] == [True, True, True]
+    assert wrapped.pipenv.record["terminal"] == [True, True, True]
 
 
-@pytest.mark.wide
+@WIDE
 def test_program_below_the_own_pipenv_has_the_terminal(
     sandbox_env: dict[str, str], installed: Path
 ) -> None:
@@ -171,73 +152,50 @@ def test_program_below_the_own_pipenv_has_the_terminal(
     assert "[True, True, True]" in terminal.shown
 
 
-def test_control_c_reaches_pipenv_once(
-    live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    """Of one ctrl-C at a terminal pipenv, which is waited for, sees one interrupt."""
+def test_control_c_reaches_a_waited_pipenv_once(wrapped: Wrapped) -> None:
     counting = "count = []; signal.signal(signal.SIGINT, lambda *_: count.append(1))"
-    # After the first interrupt it stays for a while, in which a second one would come.
+    # After the first interrupt it stays for a while, in which a second one would arrive.
     staying = "while not count: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(40 + len(count))"
-    stand_in, named = stand_in_for(tmp_path, counting, staying)
-    with Terminal(PIPENV_CA, *named, WAITED, env=live_env, cwd=project) as terminal:
-        stand_in.wait_until_run()
+    pipenv = wrapped.stand_in(counting, staying)
+    with Terminal(*wrapped.words(WAITED), env=wrapped.env, cwd=wrapped.folder) as terminal:
+        pipenv.wait_until_run()
         terminal.type(b"\x03")
         assert terminal.finish() == 41, terminal.shown
     assert "Traceback" not in terminal.shown
-    assert list(Path(live_env["TMPDIR"]).iterdir()) == []
+    wrapped.check_nothing_left()
 
 
-@pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@each_way
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
 def test_signal_reaches_pipenv_and_ends_this_process(
-    name: str, command: str, live_env: dict[str, str], project: Path, tmp_path: Path
+    number: int, command: str, wrapped: Wrapped
 ) -> None:
-    number = signal.Signals[name]
-    # (Python itself would make an exception of SIGINT.)
-    stand_in, named = stand_in_for(
-        tmp_path, "signal.signal(signal.SIGINT, signal.SIG_DFL)", "time.sleep(60)"
-    )
-    with started(PIPENV_CA, *named, command, env=live_env, cwd=project) as process:
-        child = stand_in.wait_until_run()["pid"]
+    # Python itself would raise an exception for SIGINT.
+    pipenv = wrapped.stand_in("signal.signal(signal.SIGINT, signal.SIG_DFL)", SLEEP)
+    with wrapped.start(command) as process:
+        child = pipenv.wait_until_run()["pid"]
         process.send_signal(number)
         assert process.wait(30) == -number
         assert process.communicate() == ("", "")
-    assert not _is_running(child)
-    assert list(Path(live_env["TMPDIR"]).iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    wrapped.check_nothing_left()
 
 
-def test_exit_status_of_a_handled_interrupt_is_kept(
-    live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    stand_in, named = stand_in_for(
-        tmp_path, "signal.signal(signal.SIGINT, lambda *_: os._exit(7))", "time.sleep(60)"
-    )
-    with started(PIPENV_CA, *named, WAITED, env=live_env, cwd=project) as process:
-        stand_in.wait_until_run()
+def test_exit_status_of_a_handled_interrupt_is_kept(wrapped: Wrapped) -> None:
+    pipenv = wrapped.stand_in("signal.signal(signal.SIGINT, lambda *_: os._exit(7))", SLEEP)
+    with wrapped.start(WAITED) as process:
+        pipenv.wait_until_run()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 7
-    assert list(Path(live_env["TMPDIR"]).iterdir()) == []
+    wrapped.check_nothing_left()
 
 
-def test_signal_ignored_by_nohup_stays_ignored(
-    live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    stand_in, named = stand_in_for(
-        tmp_path, 'record["hup"] = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN'
-    )
-    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
-    ignoring += "os.execv(sys.argv[1], sys.argv[1:])"
-    words = (sys.executable, "-c", ignoring, PIPENV_CA, *named, WAITED)
-    assert run(*words, env=live_env, cwd=project).status == 0
-    assert stand_in.record["hup"]
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def test_signal_ignored_by_nohup_stays_ignored(wrapped: Wrapped) -> None:
+    pipenv = wrapped.stand_in('record["hup"] = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN')
+    words = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh", *wrapped.words(WAITED))
+    assert run(*words, env=wrapped.env, cwd=wrapped.folder).status == 0
+    assert pipenv.record["hup"]
 
 
 # --- commands that need no index ---------------------------------------------------------
@@ -248,11 +206,8 @@ def installed(sandbox: Sandbox, shared: Path, tmp_path_factory: pytest.TempPathF
     """Return a project with a lock and an environment, both without packages."""
     folder = tmp_path_factory.mktemp("installed")
     write_pipfile(folder, source(sandbox.endpoint), "[packages]\n")
-    (folder / "Pipfile.lock").write_text(
-        json.dumps(
-            {"_meta": {"hash": {"sha256": "0"}, "sources": []}, "default": {}, "develop": {}}
-        )
-    )
+    lock = {"_meta": {"hash": {"sha256": "0"}, "sources": []}, "default": {}, "develop": {}}
+    (folder / "Pipfile.lock").write_text(json.dumps(lock))
     app_data = ["--app-data", str(shared / "virtualenv")]
     virtualenv = [sys.executable, "-m", "virtualenv", "--quiet", *app_data, str(folder / ".venv")]
     subprocess.run(virtualenv, check=True)
@@ -260,63 +215,48 @@ def installed(sandbox: Sandbox, shared: Path, tmp_path_factory: pytest.TempPathF
 
 
 def both(words: list[str], env: dict[str, str], folder: Path, *programs: list[str]) -> list[Result]:
-    """Run something below us and below pipenv itself, or some programs, at once."""
+    """Run a command of ours and of pipenv itself, or of some programs, at the same time."""
     chosen = programs or ([PIPENV_CA], [PIPENV])
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda name: run(*name, *words, env=env, cwd=folder), chosen))
 
 
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize(
     "words",
     [
-        ["--venv"],
-        ["--where"],
-        ["graph"],
-        ["verify"],
-        ["requirements"],
-        ["scripts"],
-        ["activate"],
-        ["lock", "--help"],
-        ["run", "python", "-c", DUMP],
-        ["run", "pip", "list"],
-        ["no-such-command"],
+        *("--venv", "--where", "graph", "verify", "requirements", "scripts", "activate"),
+        *("lock --help", "run pip list", "no-such-command", "run python -c DUMP"),
     ],
-    ids=" ".join,
 )
 def test_offline_command_needs_no_credentials_and_sends_no_request(
-    words: list[str],
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    installed: Path,
+    words: str, sandbox: Sandbox, sandbox_env: dict[str, str], installed: Path
 ) -> None:
     env = without_credentials(sandbox_env)
     calls = Calls(sandbox)
-    ours, theirs = both(words, env, installed)
+    typed = [DUMP if word == "DUMP" else word for word in words.split()]
+    ours, theirs = both(typed, env, installed)
     assert calls.to_aws() == 0
-    if DUMP in words:
-        assert _environment(ours) == _environment(theirs)
+    if DUMP in typed:
+        own = {"PIPENV_ACTIVE", "_"}
+        one, other = (json.loads(done.stdout).items() for done in (ours, theirs))
+        assert {i for i in one if i[0] not in own} == {i for i in other if i[0] not in own}
     else:
         assert ours == theirs
 
 
-@pytest.mark.wide
+@WIDE
 def test_own_pipenv_gets_the_same_words_in_process(
     sandbox_env: dict[str, str], installed: Path
 ) -> None:
-    code = "import sys; print(sys.argv[1:])"
     words = ["a b", "", "two\nlines", "é", os.fsdecode(b"\xff"), "--", "--ca-x"]
-    ours, theirs = both(["run", "python", "-c", code, *words], sandbox_env, installed)
+    typed = ["run", "python", "-c", "import sys; print(sys.argv[1:])", *words]
+    ours, theirs = both(typed, sandbox_env, installed)
     assert ours == theirs == Result(0, f"{words}\n", "")
 
 
-def _environment(result: Result) -> dict[str, str]:
-    found: dict[str, str] = json.loads(result.stdout)
-    return {name: value for name, value in found.items() if name not in {"PIPENV_ACTIVE", "_"}}
-
-
 @pytest.mark.shows_token("output")
-@pytest.mark.wide
+@WIDE
 def test_program_gets_the_token_only_with_run_token(
     sandbox: Sandbox, sandbox_env: dict[str, str], installed: Path
 ) -> None:
@@ -326,33 +266,29 @@ def test_program_gets_the_token_only_with_run_token(
     assert plain.status == 0, plain.output
     assert TOKEN_VARIABLE not in plain.output
     assert token not in plain.output
-    given = run(PIPENV_CA, "--ca-run-token", *words, env=sandbox_env, cwd=installed)
-    assert json.loads(given.stdout)[TOKEN_VARIABLE] == token
-    by_variable = sandbox_env | {"PIPENV_CA_RUN_TOKEN": "1"}
-    again = run(PIPENV_CA, *words, env=by_variable, cwd=installed)
-    assert json.loads(again.stdout)[TOKEN_VARIABLE] == token
+    for option, variable in (("--ca-run-token", "0"), ("--ca-verbose", "1")):
+        env = sandbox_env | {"PIPENV_CA_RUN_TOKEN": variable}
+        given = run(PIPENV_CA, option, *words, env=env, cwd=installed)
+        assert json.loads(given.stdout)[TOKEN_VARIABLE] == token, option
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ["run", "pip", "install", "x"],
-        ["run", "pip3", "download", "x"],
-        ["run", "python", "-m", "pip", "install", "x"],
-        ["run", "fetch"],
-        ["run", "pip", "list", "--outdated"],
+        *("run pip install x", "run pip3 download x", "run python -m pip install x"),
+        *("run fetch", "run pip list --outdated"),
     ],
-    ids=" ".join,
 )
 def test_pip_gets_the_repository_and_no_token_in_arguments(
-    words: list[str], sandbox: Sandbox, live_env: dict[str, str], project: Path, tmp_path: Path
+    words: str, sandbox: Sandbox, wrapped: Wrapped
 ) -> None:
-    token = get_token(sandbox, live_env, tmp_path)
-    write_pipfile(project, source(sandbox.endpoint), '[scripts]\nfetch = "pip install x"\n')
-    stand_in, named = stand_in_for(tmp_path, 'record["netrc"] = open(os.environ["NETRC"]).read()')
-    assert run(PIPENV_CA, *named, *words, env=live_env, cwd=project).status == 0
-    record = stand_in.record
-    assert record["argv"] == words
+    token = get_token(sandbox, wrapped.env, wrapped.folder)
+    script = '[scripts]\nfetch = "pip install x"\n'
+    write_pipfile(wrapped.folder, source(sandbox.endpoint), script)
+    pipenv = wrapped.stand_in('record["netrc"] = open(os.environ["NETRC"]).read()')
+    assert wrapped(*words.split()).status == 0
+    record = pipenv.record
+    assert record["argv"] == words.split()
     assert record["environ"]["PIP_INDEX_URL"] == sandbox.endpoint.simple_url
     assert record["environ"]["PIP_EXTRA_INDEX_URL"].strip() == ""
     assert token not in json.dumps(record["environ"])
@@ -362,93 +298,85 @@ def test_pip_gets_the_repository_and_no_token_in_arguments(
 # --- which pipenv ------------------------------------------------------------------------
 
 
-@pytest.mark.wide
+@WIDE
 def test_option_beats_variable_beats_user_file_for_pipenv(
     clean_env: dict[str, str], home: Path, project: Path, tmp_path: Path
 ) -> None:
     chosen = {
-        name: StandIn(tmp_path / name, afterwards=f"print({name!r})")
+        name: StandIn(tmp_path / name, afterwards=f"print({name!r})").path
         for name in ("option", "variable", "file")
     }
-    own = run(PIPENV_CA, "--version", env=clean_env, cwd=project)
-    assert own == run(PIPENV, "--version", env=clean_env, cwd=project)
+
+    def shown(*words: str, **env: str) -> str:
+        return run(PIPENV_CA, *words, "--version", env=clean_env | env, cwd=project).stdout
+
+    assert shown() == run(PIPENV, "--version", env=clean_env, cwd=project).stdout
     config = home / ".config" / "codeartifact-pipenv" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text(f'pipenv = "{chosen["file"].path}"\n')
-    assert run(PIPENV_CA, "--version", env=clean_env, cwd=project).stdout == "file\n"
-    env = clean_env | {"PIPENV_CA_PIPENV": str(chosen["variable"].path)}
-    assert run(PIPENV_CA, "--version", env=env, cwd=project).stdout == "variable\n"
-    words = ("--ca-pipenv", os.path.relpath(chosen["option"].path, project), "--version")
-    assert run(PIPENV_CA, *words, env=env, cwd=project).stdout == "option\n"
+    config.write_text(f'pipenv = "{chosen["file"]}"\n')
+    variable = {"PIPENV_CA_PIPENV": str(chosen["variable"])}
+    assert shown() == "file\n"
+    assert shown(**variable) == "variable\n"
+    relative = os.path.relpath(chosen["option"], project)
+    assert shown("--ca-pipenv", relative, **variable) == "option\n"
 
 
-def test_pipenv_name_is_searched_on_path(
-    clean_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    stand_in = StandIn(tmp_path / "bin", afterwards='print("found")')
-    env = clean_env | {"PATH": f"{stand_in.path.parent}:{clean_env['PATH']}"}
-    words = ("--ca-pipenv", stand_in.path.name, "graph")
-    assert run(PIPENV_CA, *words, env=env, cwd=project) == Result(0, "found\n", "")
+def test_pipenv_name_is_searched_on_path(wrapped: Wrapped) -> None:
+    pipenv = wrapped.stand_in(afterwards='print("found")')
+    env = wrapped.env | {"PATH": f"{pipenv.path.parent}:{wrapped.env['PATH']}"}
+    words = ("--ca-pipenv", pipenv.path.name, "graph")
+    assert run(PIPENV_CA, *words, env=env, cwd=wrapped.folder) == Result(0, "found\n", "")
 
 
-@pytest.mark.wide
-@pytest.mark.usefixtures("pipfile")
-def test_project_cannot_choose_the_pipenv_to_run(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    stand_in, _ = stand_in_for(tmp_path)
-    (project / "pyproject.toml").write_text(
-        f'[tool.codeartifact-pipenv]\npipenv = "{stand_in.path}"\n'
+@WIDE
+def test_project_cannot_choose_the_pipenv_to_run(sandbox: Sandbox, wrapped: Wrapped) -> None:
+    (wrapped.folder / "pyproject.toml").write_text(
+        f'[tool.codeartifact-pipenv]\npipenv = "{wrapped.pipenv.path}"\n'
     )
     calls = Calls(sandbox)
-    locked = run(PIPENV_CA, "lock", env=sandbox_env, cwd=project)
+    locked = run(PIPENV_CA, "lock", env=wrapped.env, cwd=wrapped.folder)
     assert_error(locked, 2, "pyproject.toml sets pipenv", "PIPENV_CA_PIPENV")
-    run(PIPENV_CA, "--version", env=sandbox_env, cwd=project)
-    assert not stand_in.was_run
+    run(PIPENV_CA, "--version", env=wrapped.env, cwd=wrapped.folder)
+    assert not wrapped.pipenv.was_run
     assert calls.to_aws() == 0
 
 
-@pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_missing_pipenv_exits_with_127(
-    command: str, live_env: dict[str, str], project: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "status", "says"),
+    [
+        ("gone", 127, ""),
+        ("not on PATH", 127, "no-such-pipenv"),
+        ("no interpreter", 127, "interpreter"),
+        ("not executable", 126, "Permission denied"),
+        ("folder", 126, ""),
+    ],
+)
+@each_way
+def test_pipenv_that_cannot_start_exits_as_a_shell_does(
+    command: str, kind: str, status: int, says: str, wrapped: Wrapped
 ) -> None:
-    for named in (str(tmp_path / "gone"), "no-such-pipenv"):
-        done = run(PIPENV_CA, "--ca-pipenv", named, command, env=live_env, cwd=project)
-        assert_error(done, 127, named)
-    orphan = tmp_path / "orphan"
-    orphan.write_text("#!/no/such/python\n")
-    orphan.chmod(0o755)
-    done = run(PIPENV_CA, "--ca-pipenv", orphan, command, env=live_env, cwd=project)
-    assert_error(done, 127, str(orphan), "interpreter")
-    assert list(Path(live_env["TMPDIR"]).iterdir()) == []
+    path = wrapped.folder.parent / "broken"
+    if kind == "folder":
+        path.mkdir()
+    elif kind != "gone":
+        path.write_text("#!/no/such/python\n")
+        path.chmod(0o644 if kind == "not executable" else 0o755)
+    name = says if kind == "not on PATH" else str(path)
+    done = run(PIPENV_CA, "--ca-pipenv", name, command, env=wrapped.env, cwd=wrapped.folder)
+    assert_error(done, status, name, says)
+    wrapped.check_nothing_left()
 
 
-@pytest.mark.parametrize("command", [WAITED, HANDED_OVER])
-def test_pipenv_that_cannot_be_executed_exits_with_126(
-    command: str, live_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    stand_in, named = stand_in_for(tmp_path)
-    stand_in.path.chmod(0o644)
-    done = run(PIPENV_CA, *named, command, env=live_env, cwd=project)
-    assert_error(done, 126, str(stand_in.path), "Permission denied")
-    done = run(PIPENV_CA, "--ca-pipenv", tmp_path, command, env=live_env, cwd=project)
-    assert_error(done, 126, str(tmp_path))
-    assert list(Path(live_env["TMPDIR"]).iterdir()) == []
-
-
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize("name", ["pipenv-ca", "a link", "codeartifact-pipenv"])
 def test_this_program_is_refused_as_pipenv(
     name: str, clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:
     link = tmp_path / "pipenv"
     link.symlink_to(PIPENV_CA)
-    named = str(link) if name == "a link" else str(SCRIPTS / name)
-    by_option = run(PIPENV_CA, "--ca-pipenv", named, "graph", env=clean_env, cwd=project)
-    assert_error(by_option, 2, "this program itself")
-    env = clean_env | {"PIPENV_CA_PIPENV": named}
-    by_variable = run(PIPENV_CA, "graph", env=env, cwd=project)
-    assert_error(by_variable, 2, "this program itself")
+    env = clean_env | {"PIPENV_CA_PIPENV": str(link if name == "a link" else SCRIPTS / name)}
+    done = run(PIPENV_CA, "graph", env=env, cwd=project)
+    assert_error(done, 2, "this program itself")
 
 
 def test_environment_without_pipenv_exits_with_127(
@@ -459,47 +387,29 @@ def test_environment_without_pipenv_exits_with_127(
     (library,) = bare.glob("lib/python*/site-packages")
     shutil.copytree(Path(codeartifact_pipenv.__file__).parent, library / "codeartifact_pipenv")
     words = (bare / "bin" / "python", "-m", "codeartifact_pipenv", "--version")
-    assert_error(
-        run(*words, env=clean_env, cwd=project), 127, "pipenv is not installed", "--ca-pipenv"
-    )
+    done = run(*words, env=clean_env, cwd=project)
+    assert_error(done, 127, "pipenv is not installed", "--ca-pipenv")
 
 
-@pytest.mark.wide
+@WIDE
 def test_version_and_help_are_those_of_pipenv_under_every_name(
     clean_env: dict[str, str], project: Path
 ) -> None:
     module = [sys.executable, "-m", "codeartifact_pipenv"]
-    said = [
-        both([option], clean_env, project, *programs)
-        for option, programs in (
-            ("--version", [[PIPENV], [PIPENV_CA], [str(SCRIPTS / "codeartifact-pipenv")], module]),
-            ("--help", [[PIPENV], [PIPENV_CA]]),
-        )
-    ]
-    for theirs, *ours in said:
-        assert theirs.status == 0
-        assert [done._replace(stdout=done.stdout[: len(theirs.stdout)]) for done in ours] == [
-            theirs
-        ] * len(ours)
+    named = [[PIPENV_CA], [str(SCRIPTS / "codeartifact-pipenv")], module]
+    theirs, *ours = both(["--version"], clean_env, project, [PIPENV], *named)
+    assert theirs.status == 0
+    assert ours == [theirs] * 3
+    for words in ([], ["--help"], ["-h"]):
+        theirs, done = both(words, clean_env, project, [PIPENV], [PIPENV_CA])
+        shown, _, own = done.stdout.partition("verbs of codeartifact-pipenv:\n")
+        assert shown.startswith(theirs.stdout), words
+        assert done.status == 0
+        assert "  doctor " in own
+        assert "  --ca-profile NAME " in own
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=" ".join)
-def test_help_of_pipenv_is_followed_by_own_verbs_and_options(
-    words: list[str], clean_env: dict[str, str], project: Path
-) -> None:
-    done = run(PIPENV_CA, *words, env=clean_env, cwd=project)
-    theirs, _, ours = done.stdout.partition("verbs of codeartifact-pipenv:\n")
-    assert done.status == 0
-    assert "requirements" in theirs
-    assert "  doctor " in ours
-    assert "  --ca-profile NAME " in ours
-
-
-@pytest.mark.parametrize(
-    ("word", "meant"),
-    [("doctr", "doctor"), ("fixx", "fix"), ("logn", "login"), ("pakages", "packages")],
-)
+@pytest.mark.parametrize(("word", "meant"), [("doctr", "doctor"), ("pakages", "packages")])
 def test_misspelt_verb_gets_a_suggestion(
     word: str, meant: str, clean_env: dict[str, str], project: Path
 ) -> None:
@@ -515,7 +425,7 @@ def test_misspelt_pipenv_command_is_left_to_pipenv(
     assert "lokc" in done.output
 
 
-@pytest.mark.wide
+@WIDE
 def test_pipenv_without_a_script_imports_no_module_of_the_folder(
     clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> None:

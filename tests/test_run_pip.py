@@ -1,13 +1,14 @@
-"""Commands by which pip runs without being pipenv's own: below other programs, and below pip-audit."""
+"""pip below other programs that pipenv runs, and below pip-audit."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
+from support.programs import PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import TOKEN_VARIABLE, Calls, StandIn, assert_error
 
@@ -18,209 +19,186 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+WIDE = pytest.mark.wide
 PACKAGES = '[packages]\norb-common = "*"\n'
 SCRIPTS = "[scripts]\nsetup = \"bash -c 'pip install orb-common'\"\n"
 PIP = "pip install orb-common"
-# By the words after `run`, what the hint says to type, and the program that it names.
+BASH = ["bash", "-c", PIP]
+# By the words after `run`, the words that the hint tells to type, and the program that it names.
 BELOW = {
-    "bash": (["bash", "-c", PIP], PIP, "bash"),
+    "bash": (BASH, PIP, "bash"),
     "sh": (["sh", "-ec", f"cd . && {PIP} && echo"], PIP, "sh"),
     "env -i": (["env", "-i", *PIP.split()], PIP, "env"),
     "timeout": (["timeout", "9", "python", "-m", *PIP.split()], f"python -m {PIP}", "timeout"),
     "xargs": (["xargs", "-a", "r.txt", "pip", "install"], "pip install ...", "xargs"),
     "python": (["python", "-c", "run(['pip', 'install', 'x'])"], "pip install ...", "python"),
     "script": (["setup"], PIP, "setup"),
-    "options": (["--verbose", "bash", "-c", PIP], PIP, "bash"),
+    "options": (["--verbose", *BASH], PIP, "bash"),
 }
-# A program that needs no index replaces this process.
-HANDED_OVER = (
-    ["run", "make", "deps"],
-    ["run", "bash", "-c", "pip freeze"],
-    ["run", "bash", "-c", "pip install -i https://other.example/simple x"],
-    ["run", "python", "app.py"],
-    ["audit"],
-    ["audit", "--local"],
-    ["audit", "--locked", "--help"],
-    ["check"],
-)
+RECORDS = """
+record['parent'] = os.getppid()
+path = os.environ.get('NETRC')
+record['netrc'] = open(path).read() if path else ''
+"""
+
+
+class Failing:
+    """A project with CodeArtifact alone, and a pipenv that fails as its program does."""
+
+    def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
+        self.calls = Calls(sandbox)
+        self.env = env
+        self.folder = folder
+        self.pipenv = self.end(7)
+        write_pipfile(folder, source(sandbox.endpoint), PACKAGES, SCRIPTS)
+
+    def end(self, status: int) -> StandIn:
+        """Let pipenv end with a status."""
+        made = StandIn(self.folder.parent / "stand-in", RECORDS, f"sys.exit({status})")
+        self.env["PIPENV_CA_PIPENV"] = str(made.path)
+        return made
+
+    def __call__(self, *words: str, **env: str) -> Result:
+        return run(PIPENV_CA, *words, env=self.env | env, cwd=self.folder)
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The environment that pipenv got."""
+        found: dict[str, str] = self.pipenv.record["environ"]
+        return found
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> StandIn:
-    """Return a pipenv that fails, as when its program does."""
-    behaviour = (
-        "record['parent'] = os.getppid()\n"
-        "path = os.environ.get('NETRC')\n"
-        "record['netrc'] = open(path).read() if path else ''"
-    )
-    return StandIn(tmp_path / "stand-in", behaviour, "sys.exit(7)")
+def failing(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Failing:
+    return Failing(sandbox, sandbox_env, project)
 
 
-@pytest.fixture
-def env(sandbox_env: dict[str, str], stand_in: StandIn) -> dict[str, str]:
-    """Return an environment that names the stand-in."""
-    return sandbox_env | {"PIPENV_CA_PIPENV": str(stand_in.path)}
-
-
-@pytest.fixture
-def one(sandbox: Sandbox, project: Path) -> Path:
-    """Return a project with CodeArtifact alone."""
-    write_pipfile(project, source(sandbox.endpoint), PACKAGES, SCRIPTS)
-    return project
-
-
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize(("words", "typed", "program"), BELOW.values(), ids=BELOW)
 def test_failed_pip_below_another_program_is_explained(
-    words: list[str],
-    typed: str,
-    program: str,
-    env: dict[str, str],
-    one: Path,
-    stand_in: StandIn,
-    sandbox: Sandbox,
+    words: list[str], typed: str, program: str, failing: Failing
 ) -> None:
-    calls = Calls(sandbox)
-    done = run(PIPENV_CA, "run", *words, env=env, cwd=one)
     assert_error(
-        done,
+        failing("run", *words),
         7,
         f"pip was started by {program},",
         f"Use `pipenv-ca run {typed}`;",
         f"`pipenv-ca --ca-run-token run {program} ...`",
     )
-    given = stand_in.record["environ"]
-    assert not {"PIP_INDEX_URL", "NETRC", TOKEN_VARIABLE} & given.keys()
-    assert stand_in.record["argv"] == ["run", *words]
-    assert calls.to_aws() == 0
+    assert not {"PIP_INDEX_URL", "NETRC", TOKEN_VARIABLE} & failing.given.keys()
+    assert failing.pipenv.record["argv"] == ["run", *words]
+    assert failing.calls.to_aws() == 0
 
 
-def test_unrelated_failure_of_a_program_is_not_explained(
-    env: dict[str, str], one: Path, tmp_path: Path, sandbox: Sandbox
+@pytest.mark.parametrize("status", [0, 127, 130])
+def test_other_status_of_a_program_is_not_explained(status: int, failing: Failing) -> None:
+    failing.end(status)
+    assert failing("run", *BASH) == Result(status, "", "")
+
+
+def test_failed_pip_with_an_index_of_the_user_is_not_explained(
+    failing: Failing, sandbox: Sandbox
 ) -> None:
-    words = ("run", "bash", "-c", PIP)
-    for status in (0, 127, 130):
-        other = StandIn(tmp_path / str(status), afterwards=f"sys.exit({status})")
-        done = run(PIPENV_CA, *words, env=env | {"PIPENV_CA_PIPENV": str(other.path)}, cwd=one)
-        assert (done.status, done.output) == (status, "")
     url = sandbox.endpoint.simple_url.replace("https://", "https://aws:mine@")
-    done = run(PIPENV_CA, *words, env=env | {"PIP_INDEX_URL": url}, cwd=one)
-    assert (done.status, done.output) == (7, "")
-
-
-@pytest.mark.parametrize("words", HANDED_OVER, ids=" ".join)
-def test_program_without_an_index_replaces_the_process(
-    words: list[str], env: dict[str, str], one: Path, stand_in: StandIn, sandbox: Sandbox
-) -> None:
-    calls = Calls(sandbox)
-    done = run(PIPENV_CA, *words, env=env, cwd=one)
-    assert (done.status, done.output) == (7, "")
-    assert stand_in.record["parent"] == os.getpid()
-    assert calls.to_aws() == 0
-
-
-def test_project_without_a_repository_replaces_the_process(
-    env: dict[str, str], project: Path, stand_in: StandIn
-) -> None:
-    write_pipfile(project, PYPI_SOURCE, PACKAGES)
-    for words in (["run", "bash", "-c", PIP], ["audit", "--locked"]):
-        done = run(PIPENV_CA, *words, env=env, cwd=project)
-        assert (done.status, done.output) == (7, "")
-        assert stand_in.record["parent"] == os.getpid()
-
-
-@pytest.mark.parametrize("words", [["--locked"], ["--lock", "-f", "json"], ["--fix"]], ids=" ".join)
-def test_audit_that_resolves_gets_the_repository(
-    words: list[str], env: dict[str, str], one: Path, stand_in: StandIn, sandbox: Sandbox
-) -> None:
-    done = run(PIPENV_CA, "audit", *words, env=env, cwd=one)
-    assert (done.status, done.output) == (7, "")
-    record = stand_in.record
-    assert record["argv"] == ["audit", *words]
-    assert record["environ"]["PIP_INDEX_URL"] == sandbox.endpoint.simple_url
-    assert record["netrc"].startswith(f"machine {sandbox.endpoint.host} login aws password ")
-    assert TOKEN_VARIABLE not in record["environ"]
-
-
-@pytest.mark.wide
-@pytest.mark.shows_token("files")
-@pytest.mark.parametrize("words", [BELOW["bash"][0], BELOW["script"][0]], ids=" ".join)
-@pytest.mark.parametrize("layout", ["one", "two"])
-def test_run_token_gives_a_nested_pip_the_index(
-    words: list[str],
-    layout: str,
-    env: dict[str, str],
-    one: Path,
-    stand_in: StandIn,
-    sandbox: Sandbox,
-) -> None:
-    if layout == "two":
-        write_pipfile(one, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES, SCRIPTS)
-    done = run(PIPENV_CA, "--ca-run-token", "run", *words, env=env, cwd=one)
-    assert done.status == 7, done.output
-    assert "pip was started by" not in done.stderr
-    given = stand_in.record["environ"]
-    assert given[TOKEN_VARIABLE]
-    own = sandbox.endpoint.simple_url
-    assert given["PIP_INDEX_URL"].startswith(own if layout == "one" else "http://127.")
+    assert failing("run", *BASH, PIP_INDEX_URL=url) == Result(7, "", "")
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ["env", "PIP_INDEX_URL=https://other.example/simple", *PIP.split()],
-        ["nice", "env", "PIP_EXTRA_INDEX_URL=https://other.example/simple", *PIP.split()],
-        ["env", "A=1", *PIP.split(), "-f", "."],
+        *("run make deps", "run python app.py", "audit", "audit --local", "check"),
+        *("run bash -c 'pip freeze'", "audit --locked --help"),
+        "run bash -c 'pip install -i https://other.example/simple x'",
     ],
-    ids=" ".join,
 )
-def test_indexes_set_by_a_prefix_of_pip_are_refused(
-    words: list[str], env: dict[str, str], one: Path, stand_in: StandIn
+def test_program_without_an_index_replaces_the_process(words: str, failing: Failing) -> None:
+    assert failing(*shlex.split(words)) == Result(7, "", "")
+    assert failing.pipenv.record["parent"] == os.getpid()
+    assert failing.calls.to_aws() == 0
+
+
+@pytest.mark.parametrize("words", [["run", *BASH], ["audit", "--locked"]], ids=" ".join)
+def test_project_without_a_repository_replaces_the_process(
+    words: list[str], failing: Failing
 ) -> None:
-    done = run(PIPENV_CA, "run", *words, env=env, cwd=one)
-    assert done.status != 0
-    assert done.stderr.startswith("error: ")
-    assert not stand_in.was_run
+    write_pipfile(failing.folder, PYPI_SOURCE, PACKAGES)
+    assert failing(*words) == Result(7, "", "")
+    assert failing.pipenv.record["parent"] == os.getpid()
+
+
+@pytest.mark.parametrize("words", ["--locked", "--lock -f json", "--fix"])
+def test_audit_that_resolves_gets_the_repository(
+    words: str, failing: Failing, sandbox: Sandbox
+) -> None:
+    assert failing("audit", *words.split()) == Result(7, "", "")
+    assert failing.pipenv.record["argv"] == ["audit", *words.split()]
+    assert failing.given["PIP_INDEX_URL"] == sandbox.endpoint.simple_url
+    login = f"machine {sandbox.endpoint.host} login aws password "
+    assert failing.pipenv.record["netrc"].startswith(login)
+    assert TOKEN_VARIABLE not in failing.given
+
+
+@WIDE
+@pytest.mark.shows_token("files")
+@pytest.mark.parametrize("words", [BASH, ["setup"]], ids=" ".join)
+@pytest.mark.parametrize("layout", ["one", "two"])
+def test_run_token_gives_a_nested_pip_the_index(
+    words: list[str], layout: str, failing: Failing, sandbox: Sandbox
+) -> None:
+    own = sandbox.endpoint.simple_url
+    if layout == "two":
+        write_pipfile(failing.folder, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES, SCRIPTS)
+    done = failing("--ca-run-token", "run", *words)
+    assert done.status == 7, done.output
+    assert "pip was started by" not in done.stderr
+    assert failing.given[TOKEN_VARIABLE]
+    assert failing.given["PIP_INDEX_URL"].startswith(own if layout == "one" else "http://127.")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"env PIP_INDEX_URL=https://other.example/simple {PIP}",
+        f"nice env PIP_EXTRA_INDEX_URL=https://other.example/simple {PIP}",
+        f"env A=1 {PIP} -f .",
+    ],
+)
+def test_indexes_set_by_a_prefix_of_pip_are_refused(words: str, failing: Failing) -> None:
+    assert_error(failing("run", *words.split()), 2)
+    assert not failing.pipenv.was_run
 
 
 # --- with real pipenvs and a real pip-audit ----------------------------------------------
 
 
-@pytest.mark.wide
+@WIDE
 @pytest.mark.parametrize(("layout", "version"), [("one", "newest"), ("two", "2023.12.1")])
 def test_prefixed_pip_works_and_shell_pip_needs_run_token(
-    layout: str,
-    version: str,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    clients: Clients,
+    layout: str, version: str, failing: Failing, sandbox: Sandbox, clients: Clients
 ) -> None:
     first = [PYPI_SOURCE] if layout == "two" else []
-    write_pipfile(project, *first, source(sandbox.endpoint), PACKAGES, SCRIPTS)
-    pipenv = clients.pipenv(version)
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv)}
-    again = ["pip", "install", "--force-reinstall", "orb-common"]
-    for words in (["env", "A=1", *again], ["nice", "-n", "1", *again], ["nohup", *again]):
-        done = run(PIPENV_CA, "run", *words, env=env, cwd=project)
-        assert done.status == 0, (words, done.output)
-    below = ("run", "bash", "-c", " ".join(again))
-    done = run(PIPENV_CA, *below, env=env, cwd=project)
+    write_pipfile(failing.folder, *first, source(sandbox.endpoint), PACKAGES)
+    failing.env["PIPENV_CA_PIPENV"] = str(clients.pipenv(version))
+    pip = "pip install --force-reinstall orb-common"
+    for prefix in ("env A=1", "nice -n 1", "nohup"):
+        done = failing("run", *prefix.split(), *pip.split())
+        assert done.status == 0, (prefix, done.output)
+    done = failing("run", "bash", "-c", pip)
     assert done.status == 1, done.output
-    assert f"Use `pipenv-ca run {' '.join(again)}`" in done.stderr
-    done = run(PIPENV_CA, *below, env=env | {"PIPENV_CA_RUN_TOKEN": "1"}, cwd=project)
+    assert f"Use `pipenv-ca run {pip}`" in done.stderr
+    done = failing("run", "bash", "-c", pip, PIPENV_CA_RUN_TOKEN="1")
     assert done.status == 0, done.output
 
 
-@pytest.mark.wide
+@WIDE
 def test_pip_audit_finds_private_packages_in_the_repository(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+    failing: Failing, sandbox: Sandbox
 ) -> None:
-    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)
-    for words in (["lock"], ["run", "pip", "install", "-q", "pip-audit"]):
-        done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
-        assert done.status == 0, done.output
-    done = run(PIPENV_CA, "audit", "--locked", "-f", "json", env=sandbox_env, cwd=project)
+    write_pipfile(failing.folder, PYPI_SOURCE, source(sandbox.endpoint), PACKAGES)
+    del failing.env["PIPENV_CA_PIPENV"]
+    for words in ("lock", "run pip install -q pip-audit"):
+        assert failing(*words.split()).status == 0, words
+    done = failing("audit", "--locked", "-f", "json")
     assert done.status == 0, done.output
     found = json.loads(done.stdout[done.stdout.index("{") :])["dependencies"]
     assert [package["name"] for package in found] == ["orb-common"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
+from support.programs import PIPENV_CA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    Ends = Callable[..., tuple[int, str]]
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="closed descriptors are a POSIX matter")
-
-PROGRAM = str(Path(sys.executable).parent / "pipenv-ca")
+full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full does not exist")
 HOST = "acme-111122223333.d.codeartifact.eu-west-1.amazonaws.com"
 URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/main/simple/"
 PIPFILE = f"""\
@@ -29,46 +30,28 @@ six = "latest"
 """
 # A token whose header says nothing, so that it does not end.
 TOKEN = "e30.unread"
-WORDS = {
-    "lint": ["lint"],
-    "lint as JSON": ["lint", "--json"],
-    "fix": ["fix"],
-    "token": ["token"],
-    "variables": ["env"],
-    "login": ["login", "pip", "--dry-run"],
-    "logout": ["logout"],
-    "a verb's help": ["packages", "--help"],
-    "our help": ["--ca-help"],
-    "our version": ["--ca-version"],
-    "doctor": ["doctor", "--offline"],
-    "completion": [],
-}
+VERBS = [
+    *("lint", "lint --json", "fix", "token", "env", "login pip --dry-run", "logout"),
+    *("packages --help", "--ca-help", "--ca-version", "doctor --offline", "completion"),
+]
 COMPLETION = {"_PIPENV_CA_COMPLETE": "bash_complete", "COMP_WORDS": "pipenv-ca --ca-"}
-
-
-SOME = ["lint", "token", "our version"]
+some = pytest.mark.parametrize("verb", ["lint", "token", "--ca-version"])
+each = pytest.mark.parametrize("verb", VERBS)
 FAULTS = ("at fault", "Traceback", "Exception ignored", "Broken pipe")
 
 
-class Ended(NamedTuple):
-    """The result of a process."""
-
-    status: int
-    said: str
-
-
 @pytest.fixture
-def ends(tmp_path: Path) -> Callable[..., Ended]:
-    """Run a verb in a project, with a redirection of the shell's or another stdout."""
+def ends(tmp_path: Path) -> Ends:
+    """Return a function that runs a verb with a redirection; it returns status and stderr."""
     (tmp_path / "Pipfile").write_text(PIPFILE)
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CODEARTIFACT_AUTH_TOKEN": TOKEN}
 
     def ended(
         verb: str, redirection: str = "", stdout: int = subprocess.DEVNULL, **more: str
-    ) -> Ended:
-        words = WORDS.get(verb, verb.split())
+    ) -> tuple[int, str]:
+        words = [] if verb == "completion" else verb.split()
         done = subprocess.run(
-            ["/bin/bash", "-c", f'"$@" {redirection}', "bash", PROGRAM, *words],
+            ["/bin/bash", "-c", f'"$@" {redirection}', "bash", PIPENV_CA, *words],
             env=environ | (COMPLETION if verb == "completion" else {}) | more,
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
@@ -79,70 +62,63 @@ def ends(tmp_path: Path) -> Callable[..., Ended]:
             check=False,
         )
         assert not any(fault in done.stderr for fault in FAULTS)
-        return Ended(done.returncode, done.stderr)
+        return done.returncode, done.stderr
 
     return ended
 
 
 @pytest.mark.wide
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-@pytest.mark.parametrize("verb", WORDS)
-def test_full_stdout_is_one_error(verb: str, ends: Callable[..., Ended]) -> None:
-    ended = ends(verb, ">/dev/full")
+@full
+@each
+def test_full_stdout_is_one_error(verb: str, ends: Ends) -> None:
+    status, said = ends(verb, ">/dev/full")
     sentence = "error: Standard output cannot be written: No space left on device."
-    assert (ended.status, ended.said.count(sentence)) == (1, 1)
+    assert (status, said.count(sentence)) == (1, 1)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-@pytest.mark.parametrize("verb", SOME)
-def test_full_stdout_without_buffers_is_one_error(verb: str, ends: Callable[..., Ended]) -> None:
-    ended = ends(verb, ">/dev/full", PYTHONUNBUFFERED="1", PYTHONIOENCODING="ascii")
-    assert (ended.status, ended.said.count("No space left on device.")) == (1, 1)
+@full
+@some
+def test_full_stdout_without_buffers_is_one_error(verb: str, ends: Ends) -> None:
+    status, said = ends(verb, ">/dev/full", PYTHONUNBUFFERED="1", PYTHONIOENCODING="ascii")
+    assert (status, said.count("No space left on device.")) == (1, 1)
 
 
-@pytest.mark.parametrize("verb", SOME)
-def test_closed_stdout_is_one_error(verb: str, ends: Callable[..., Ended]) -> None:
-    ended = ends(verb, ">&-")
-    assert (ended.status, ended.said.count("cannot be written: it is closed.")) == (1, 1)
+@some
+def test_closed_stdout_is_one_error(verb: str, ends: Ends) -> None:
+    status, said = ends(verb, ">&-")
+    assert (status, said.count("cannot be written: it is closed.")) == (1, 1)
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("verb", WORDS)
-def test_reader_that_has_left_is_not_an_error(verb: str, ends: Callable[..., Ended]) -> None:
+@each
+def test_reader_that_has_left_is_not_an_error(verb: str, ends: Ends) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        ended = ends(verb, stdout=writer)
+        status, said = ends(verb, stdout=writer)
     finally:
         os.close(writer)
-    assert "error" not in ended.said
-    assert ended.status == ends(verb).status
+    assert "error" not in said
+    assert status == ends(verb)[0]
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("redirection", ["2>&-", "2>&- <&-", "2>/dev/full"])
-@pytest.mark.parametrize("verb", SOME)
-def test_missing_stderr_does_not_stop_the_work(
-    verb: str, redirection: str, ends: Callable[..., Ended]
-) -> None:
-    assert ends(verb, redirection).status == ends(verb).status
+@some
+def test_missing_stderr_does_not_stop_the_work(verb: str, redirection: str, ends: Ends) -> None:
+    assert ends(verb, redirection)[0] == ends(verb)[0]
 
 
-def test_error_without_stderr_keeps_its_exit_status(ends: Callable[..., Ended]) -> None:
-    assert [ends("lint --wrong", r).status for r in ("2>&-", "2>/dev/full", ">&- 2>&-")] == [
-        2,
-        2,
-        2,
-    ]
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", ">&- 2>&-"])
+def test_error_without_stderr_keeps_its_exit_status(redirection: str, ends: Ends) -> None:
+    assert ends("lint --wrong", redirection)[0] == 2
 
 
-def test_no_file_takes_the_descriptor_of_a_closed_stream(
-    tmp_path: Path, ends: Callable[..., Ended]
-) -> None:
+def test_no_file_takes_the_descriptor_of_a_closed_stream(tmp_path: Path, ends: Ends) -> None:
     pipenv = tmp_path / "pipenv"
     pipenv.write_text("#!/bin/sh\necho from the child\necho from the child >&2\n")
     pipenv.chmod(0o755)
-    assert ends(f"--ca-pipenv {pipenv} lock", "<&- >&- 2>&-").status == 0
+    assert ends(f"--ca-pipenv {pipenv} lock", "<&- >&- 2>&-")[0] == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path != pipenv]
     assert files
     assert not any(b"from the child" in path.read_bytes() for path in files)

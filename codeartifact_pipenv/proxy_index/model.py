@@ -409,18 +409,16 @@ def _explicit(sources: Sequence[Source], document: Mapping[str, Any]) -> dict[st
 def _other_indexes(
     sources: Sequence[Source], explicit: Mapping[str, Source], environ: Mapping[str, str]
 ) -> OtherIndexes:
-    urls = [expand(source.url, environ) for source in sources if source.endpoint is None]
-    full_url = urls[0] if urls else ""
-    if is_default_source(full_url):
-        full_url = public_index_url(environ)
+    def url_of(source: Source) -> str:
+        url = expand(source.url, environ)
+        return public_index_url(environ) if is_default_source(url) else url
+
+    urls = [url_of(source) for source in sources if source.endpoint is None]
+    named = {name: url_of(source) for name, source in explicit.items() if source.endpoint is None}
     return OtherIndexes(
-        without_credentials(full_url) if urls else None,
-        dict(filter(None, map(login_of, [full_url, *urls]))),
-        {
-            name: without_credentials(expand(source.url, environ))
-            for name, source in explicit.items()
-            if source.endpoint is None
-        },
+        without_credentials(urls[0]) if urls else None,
+        dict(filter(None, map(login_of, urls))),
+        {name: without_credentials(url) for name, url in named.items()},
     )
 
 

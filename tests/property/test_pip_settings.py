@@ -34,13 +34,13 @@ req_file = pips("req.req_file")
 
 COMMANDS = ("install", "download", "wheel", "index", "lock", "list")
 VALUES = ("https://x/simple", "DIR", "r.txt", "-f", "--no-index", "--isolated", "--", "x=y")
-# Where pip's parser keeps what it was told, and its default.
-FROM_CACHE: dict[str, tuple[tuple[str, ...], Any]] = {
-    pip_config.INDEX: (("index_url",), None),
-    pip_config.EXTRA_INDEX: (("extra_index_urls",), []),
-    pip_config.FIND_LINKS: (("find_links",), []),
-    pip_config.NO_INDEX: (("no_index",), False),
-    pip_config.FILES: (("requirements", "constraints", "build_constraints"), []),
+# The names under which pip's parser keeps the values.
+NAMES = {
+    pip_config.INDEX: ("index_url",),
+    pip_config.EXTRA_INDEX: ("extra_index_urls",),
+    pip_config.FIND_LINKS: ("find_links",),
+    pip_config.NO_INDEX: ("no_index",),
+    pip_config.FILES: ("requirements", "constraints", "build_constraints"),
 }
 
 
@@ -71,51 +71,39 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     letters = "".join(o[1] for o in options if len(o) == 2)
     own = [o for s in pip_config.SETTINGS for o in s.options if o in options]
     value = st.sampled_from(VALUES)
-    name = st.one_of(st.sampled_from(options), st.sampled_from(own or options))
-
-    @st.composite
-    def words(draw: st.DrawFn) -> list[str]:
-        kind = draw(st.integers(0, 3))
-        option = draw(name)
-        if kind == 0:
-            return [draw(value)]
+    drawn = [command]
+    for kind in draw(st.lists(st.integers(0, 3), min_size=1, max_size=5)):
+        option = draw(st.sampled_from(options) | st.sampled_from(own or options))
+        values = draw(st.lists(value, max_size=1))
         if kind == 1 and option.startswith("--"):
             option = option[: draw(st.integers(3, len(option)))]
             if draw(st.booleans()):
-                return [f"{option}={draw(value)}"]
+                option, values = "=".join([option, *values]), []
         elif kind == 2:
             cluster = draw(st.text(letters, min_size=1, max_size=4))
             option = f"-{cluster}{draw(st.sampled_from(['', *VALUES]))}"
-        return [option, *draw(st.lists(value, max_size=1))]
-
-    drawn = draw(st.lists(words(), min_size=1, max_size=5))
-    return [command, *(word for part in drawn for word in part)]
+        drawn += values if kind == 0 else [option, *values]
+    return drawn
 
 
 def values_by_pip(command: str, words: list[str]) -> dict[str, list[Any]] | None:
     """Return the values that pip's parser reads from words, or None if it rejects them."""
     parser = PARSERS[command]
-    forget(parser)
+    for name, value in parser.defaults.items():
+        if isinstance(value, list):
+            parser.defaults[name] = []  # pip's options append to it
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         try:
             options, _ = parser.parse_args(list(words))
         except (SystemExit, Exception):  # noqa: BLE001 - whatever pip's checks of values raise
             return None
     found: dict[str, list[Any]] = {}
-    for kind, (names, _) in FROM_CACHE.items():
+    for kind, names in NAMES.items():
         for name in names:
             value = getattr(options, name, None)
-            default = parser.defaults.get(name)
-            if value and value != default:
+            if value and value != parser.defaults.get(name):
                 found.setdefault(kind, []).extend(value if isinstance(value, list) else [value])
     return found
-
-
-def forget(parser: Any) -> None:
-    """Empty the lists of a parser's defaults, to which pip's options append."""
-    for name, value in parser.defaults.items():
-        if isinstance(value, list):
-            parser.defaults[name] = []
 
 
 @pytest.mark.wide  # it takes ten seconds

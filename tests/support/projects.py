@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import TYPE_CHECKING
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # The default source that pipenv itself writes.
 PYPI_SOURCE = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = true\nname = "pypi"\n'
+PUBLIC_URL = PYPI_SOURCE.partition('url = "')[2].partition('"')[0]
 
 
 def source(
@@ -52,3 +54,12 @@ def pipfile_hash(text: str) -> str:
     from codeartifact_pipenv.project.edit import pipfile_hashes
 
     return pipfile_hashes(text)[0]
+
+
+def installed_version(folder: Path, name: str) -> str | None:
+    """Return the version of a package in a project's environment."""
+    places = [str(path) for path in (folder / ".venv").glob("lib/*/site-packages")]
+    for found in importlib.metadata.distributions(path=places):
+        if found.name.replace("_", "-") == name:
+            return found.version
+    return None

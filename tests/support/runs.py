@@ -175,6 +175,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
+def until_exists(path: Path) -> str:
+    """Return a line for a stand-in that waits until a file exists."""
+    return f"while not os.path.exists({str(path)!r}): time.sleep(0.01)\n"
+
+
 @contextlib.contextmanager
 def started(
     *words: str | Path, env: Mapping[str, str], cwd: Path

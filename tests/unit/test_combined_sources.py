@@ -1,4 +1,4 @@
-"""Which source serves a package, and which index a lock entry names."""
+"""The source that serves a package, and the index that a lock entry names."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ MIRROR = "https://me:pw@mirror.example/simple"
 def made(
     packages: str = "",
     locked: Mapping[str, Any] | None = None,
-    sources: Mapping[str, str] | None = None,
+    sources: Mapping[str, str] = SOURCES,
     environ: Mapping[str, str] | None = None,
+    lock_sources: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> CombinedSources:
     """Return the combined sources of a Pipfile and a lock."""
     environ = environ or {}
-    read = [
-        read_source(name, url, "Pipfile", environ)
-        for name, url in (SOURCES if sources is None else sources).items()
-    ]
+    read = [read_source(name, url, "Pipfile", environ) for name, url in sources.items()]
     document = load_toml_bytes(f"[packages]\n{packages}\n".encode())
-    lock = None if locked is None else {"_meta": {"sources": []}, "default": locked, "odd": 3}
-    return combine_sources(read, document, lock, environ)
+    own = [{"name": name, "url": url} for name, url in (lock_sources or {}).items()]
+    lock = None if locked is None else {"_meta": {"sources": own}, "default": locked, "odd": 3}
+    return combine_sources(read, document, lock, environ, **more)
 
 
 def never(_name: str, _hashes: Collection[str]) -> bool:
@@ -67,32 +67,15 @@ def test_two_sources_of_one_repository_are_merged() -> None:
 
 
 def test_names_with_a_repository_in_pipfile_or_lock_are_private() -> None:
-    found = made(
-        'Orb_Common = {version = "*", index = "team"}\n'
-        'six = {version = "*", index = "pypi"}\n'
-        'moved = {version = "*", index = "lonely"}\n'
-        'released = {version = "*", index = "pypi"}\n'
-        'requests = "*"\n'
-        'unknown = {version = "*", index = "nowhere"}\n',
-        {
-            "transitive": {"version": "==1", "index": "lonely"},
-            "moved": {"version": "==1", "index": "team"},
-            "released": {"version": "==1", "index": "team"},
-            "public": {"version": "==1", "index": "pypi"},
-            "gone": {"version": "==1", "index": "no-more"},
-            "odd": "no table",
-        },
-    )
+    wanted = {"Orb_Common": "team", "six": "pypi", "moved": "lonely", "released": "pypi"}
+    wanted |= {"unknown": "nowhere"}
+    entries = [f'{name} = {{version = "*", index = "{i}"}}\n' for name, i in wanted.items()]
+    locked = {"transitive": "lonely", "moved": "team", "released": "team", "public": "pypi"}
+    locked |= {"gone": "no-more"}
+    lock: dict[str, Any] = {name: {"version": "==1", "index": i} for name, i in locked.items()}
+    found = made("".join([*entries, 'requests = "*"\n']), lock | {"odd": "no table"})
     assert found.private() == {"orb-common": 0, "moved": 1, "transitive": 1}
     assert found.others.urls == {"six": PYPI, "released": PYPI}
-
-
-def test_urls_of_other_indexes_are_expanded_without_credentials() -> None:
-    sources = {"pypi": PYPI, "team": TEAM, "lab": "https://${WHO}@${LAB}/simple"}
-    environ = {"WHO": "me:pw", "LAB": "lab.example"}
-    found = made('x = {version = "*", index = "lab"}', sources=sources, environ=environ)
-    assert found.others.urls == {"x": "https://lab.example/simple"}
-    assert found.others.default_url == PYPI
 
 
 @pytest.mark.parametrize("category", ["dev-packages", "docs"])
@@ -111,39 +94,36 @@ def test_packages_of_every_category_count(category: str) -> None:
         (f"{PYPI}/", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
         (PYPI, {"PIPENV_PYPI_MIRROR": ""}, PYPI),
         ("https://x.example/s", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://x.example/s"),
-        ("https://me:pw@x.example/s", {}, "https://x.example/s"),
         ("https://${WHO}@${X}/s", {"WHO": "a:b", "X": "x.example"}, "https://x.example/s"),
     ],
 )
-def test_default_url_is_expanded_mirrored_and_without_credentials(
+def test_urls_of_other_indexes_are_expanded_mirrored_and_without_credentials(
     url: str, environ: dict[str, str], wanted: str
 ) -> None:
-    assert made(sources={"first": url, "team": TEAM}, environ=environ).others.default_url == wanted
+    sources = {"first": url, "team": TEAM}
+    found = made('x = {version = "*", index = "first"}', sources=sources, environ=environ)
+    assert found.others.default_url == found.others.urls["x"] == wanted
 
 
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [
-        ("https://x.example/simple", "https://x.example/simple"),
         ("https://a@x.example/simple", "https://x.example/simple"),
         ("https://a:b@c@x.example/@/x", "https://x.example/@/x"),
-        ("https://x.example", "https://x.example"),
         ("http://a:b@[::1]:80/s", "http://[::1]:80/s"),
-        ("file:///tmp/simple", "file:///tmp/simple"),
-        ("https://x.example?a@b", "https://x.example?a@b"),
-        ("https://x.example#a@b", "https://x.example#a@b"),
+        *((url, url) for url in ("https://x.example", "https://x.example/s", "file:///tmp/s")),
+        *((url, url) for url in ("https://x.example?a@b", "https://x.example#a@b")),
     ],
 )
 def test_only_the_userinfo_is_removed(url: str, wanted: str) -> None:
     assert without_credentials(url) == wanted
 
 
-def test_the_index_in_the_pipfile_wins() -> None:
-    index_of = made('Orb_Common = {version = "*", index = "lonely"}').index_for_lock(
-        {"orb-common": 0}, always
-    )
-    assert index_of("orb-common", {"version": "==1"}) == "lonely"
-    assert index_of("Orb.Common", {"version": "==1"}) == "lonely"
+@pytest.mark.parametrize("name", ["orb-common", "Orb.Common"])
+def test_the_index_in_the_pipfile_wins(name: str) -> None:
+    sources = made('Orb_Common = {version = "*", index = "lonely"}')
+    index_of = sources.index_for_lock({"orb-common": 0}, always)
+    assert index_of(name, {"version": "==1"}) == "lonely"
 
 
 @pytest.mark.parametrize("index", ["['lonely']", "{a = 1}", "1"])
@@ -151,37 +131,32 @@ def test_an_index_that_is_not_text_is_ignored(index: str) -> None:
     assert made(f"orb-common = {{index = {index}}}").explicit == {}
 
 
-@pytest.mark.parametrize(
-    ("number", "public", "wanted"),
-    [
-        (0, never, "team"),
-        (1, never, "lonely"),
-        (0, always, "pypi"),
-        (DEFAULT_SOURCE, never, "pypi"),
-        (DEFAULT_SOURCE, always, "pypi"),
-        (NOWHERE, never, "pypi"),
-    ],
-)
-def test_a_locked_package_names_its_source(number: int, public: Any, wanted: str) -> None:
-    assert made().index_for_lock({"x": number}, public)("X", {"version": "==1"}) == wanted
+ONLY_OURS = {"team": TEAM, "lonely": LONELY}
 
 
 @pytest.mark.parametrize(
-    ("urls", "locked", "found", "public", "entry", "index"),
+    ("sources", "locked", "found", "public", "entry", "index"),
     [
-        (None, "team", {"x": 0}, never, {"version": "==2"}, "team"),
-        (None, "lonely", {}, never, {"index": "pypi"}, "lonely"),
-        (None, None, {}, never, {"index": "pypi"}, "pypi"),
-        (None, None, {}, never, {}, None),
-        ({"team": TEAM, "lonely": LONELY}, None, {"x": 1}, always, {}, "lonely"),
-        ({"team": TEAM, "lonely": LONELY}, None, {"x": NOWHERE}, always, {}, None),
+        # A page that was served during this resolution.
+        (SOURCES, None, {"x": 0}, never, {}, "team"),
+        (SOURCES, None, {"x": 1}, never, {}, "lonely"),
+        (SOURCES, None, {"x": 0}, always, {}, "pypi"),
+        (SOURCES, None, {"x": DEFAULT_SOURCE}, never, {}, "pypi"),
+        (SOURCES, None, {"x": NOWHERE}, never, {}, "pypi"),
+        (ONLY_OURS, None, {"x": 1}, always, {}, "lonely"),
+        (ONLY_OURS, None, {"x": NOWHERE}, always, {}, None),
+        # The lock before it, and the entry as pipenv wrote it.
+        (SOURCES, "team", {"x": 0}, never, {}, "team"),
+        (SOURCES, "lonely", {}, never, {"index": "pypi"}, "lonely"),
+        (SOURCES, None, {}, never, {"index": "pypi"}, "pypi"),
+        (SOURCES, None, {}, never, {}, None),
     ],
 )
-def test_the_index_of_a_locked_package(
-    urls: Any, locked: str | None, found: dict[str, int], public: Any, entry: Any, index: str | None
+def test_a_locked_package_names_its_source(
+    sources: Any, locked: str | None, found: Any, public: Any, entry: Any, index: str | None
 ) -> None:
-    sources = made("", {"x": {"version": "==1", "index": locked}} if locked else None, sources=urls)
-    assert sources.index_for_lock(found, public)("x", entry) == index
+    lock = {"x": {"version": "==1", "index": locked}} if locked else None
+    assert made("", lock, sources).index_for_lock(found, public)("X", entry) == index
 
 
 def test_the_public_check_gets_the_locked_hashes() -> None:
@@ -197,80 +172,50 @@ def test_the_public_check_gets_the_locked_hashes() -> None:
     assert asked == [("a-b", ["sha256:1"]), ("c", [])]
 
 
-def with_lock(
-    sources: Mapping[str, str], entries: Mapping[str, Any], named: Mapping[str, str], **more: Any
-) -> CombinedSources:
-    """Return the combined sources of a project whose lock has different sources."""
-    read = [read_source(name, url, "Pipfile", {}) for name, url in sources.items()]
-    own = [{"name": name, "url": url} for name, url in named.items()]
-    lock = {"_meta": {"sources": own}, "default": entries}
-    return combine_sources(read, {}, lock, {}, **more)
-
-
 @pytest.mark.parametrize(
-    ("url", "private", "index"),
+    ("name", "url", "sources", "private", "index"),
     [
-        (LONELY, {"a": 1}, "lonely"),
-        (TEAM.replace("${T}", "$OTHER"), {"a": 0}, "team"),
-        (LONELY.replace("/lonely/", "/former/"), {"a": None}, "x"),
-        (PYPI, {}, "x"),
-        ("https://elsewhere.example/simple", {}, "x"),
+        ("x", LONELY, SOURCES, {"a": 1}, "lonely"),
+        ("x", TEAM.replace("${T}", "$OTHER"), SOURCES, {"a": 0}, "team"),
+        ("x", LONELY.replace("/lonely/", "/former/"), SOURCES, {"a": None}, "x"),
+        ("x", PYPI, SOURCES, {}, "x"),
+        ("x", "https://elsewhere.example/simple", SOURCES, {}, "x"),
+        ("team", "https://evil.example/simple", SOURCES, {"a": 0}, "team"),
+        ("old", LONELY, {"pypi": PYPI, "team": TEAM}, {"a": None}, "team"),
     ],
 )
-def test_the_lock_is_read_with_its_own_sources(
-    url: str, private: dict[str, int | None], index: str
+def test_the_lock_is_read_with_its_sources_which_cannot_redefine_a_repository(
+    name: str, url: str, sources: Any, private: dict[str, int | None], index: str
 ) -> None:
-    found = with_lock(SOURCES, {"a": {"version": "==1", "index": "x"}}, {"x": url})
+    entry = {"version": "==1", "index": name}
+    found = made("", {"a": entry}, sources, lock_sources={name: url})
     assert found.private() == private
-    assert found.index_for_lock({}, never)("a", {"index": "x"}) == index
-
-
-def test_a_lock_cannot_redefine_a_repository_name() -> None:
-    entries = {"a": {"version": "==1", "index": "team"}}
-    found = with_lock(SOURCES, entries, {"team": "https://evil.example/simple"})
-    assert found.private() == {"a": 0}
-
-
-def test_a_removed_repository_is_replaced_by_the_only_one_left() -> None:
-    entries = {"a": {"version": "==1", "index": "old"}}
-    former = {"old": LONELY}
-    found = with_lock({"pypi": PYPI, "team": TEAM}, entries, former)
-    assert found.private() == {"a": None}
-    assert found.index_for_lock({}, never)("a", entries["a"]) == "team"
+    assert found.index_for_lock({}, never)("a", entry) == index
 
 
 def test_packages_of_pylock_files_are_private() -> None:
-    packages = [
-        {"name": "A", "index": LONELY},
-        {"name": "b", "index": PYPI},
-        {"name": "c"},
-        {"index": LONELY},
-        "odd",
-    ]
-    found = with_lock(SOURCES, {}, {}, pylocks=[{"packages": packages}, {"packages": 3}, {}])
+    indexes = [{"name": "A", "index": LONELY}, {"name": "b", "index": PYPI}]
+    packages = [*indexes, {"name": "c"}, {"index": LONELY}, "odd"]
+    found = made("", {}, pylocks=[{"packages": packages}, {"packages": 3}, {}])
     assert found.private() == {"a": 1}
+
+
+def with_mirror(name: str, url: str, mirror: str, locked: Mapping[str, Any]) -> CombinedSources:
+    """Return the combined sources of a repository and a mirror that is one, too."""
+    sources = [read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {})]
+    sources.append(read_source(name, url, "Pipfile", {}))
+    lock = {"_meta": {"sources": [{"name": "pypi", "url": PYPI}]}, "default": locked}
+    return combine_sources(sources, {}, lock, {})
 
 
 def test_a_mirror_repository_is_last_and_not_private() -> None:
     mirror = f"https://{HOST}/pypi/mirror/simple/"
-    read = [
-        read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {}),
-        read_source("team", TEAM, "Pipfile", {}),
-    ]
-    lock = {
-        "_meta": {"sources": [{"name": "pypi", "url": PYPI}]},
-        "default": {"a": {"index": "pypi"}},
-    }
-    found = combine_sources(read, {}, lock, {})
+    found = with_mirror("team", TEAM, mirror, {"a": {"index": "pypi"}})
     assert [endpoint.repository for endpoint in found.endpoints] == ["team", "mirror"]
     assert (found.mirror, found.default, found.private()) == (1, None, {})
     assert [found.source_of(number).name for number in (0, 1)] == ["team", "pypi"]
 
 
 def test_a_source_that_is_also_the_mirror_keeps_its_name() -> None:
-    read = [
-        read_source("pypi", LONELY, "PIPENV_PYPI_MIRROR", {}),
-        read_source("lonely", LONELY, "Pipfile", {}),
-    ]
-    found = combine_sources(read, {}, None, {})
+    found = with_mirror("lonely", LONELY, LONELY, {})
     assert (len(found.endpoints), found.mirror, found.source_of(0).name) == (1, None, "lonely")
