@@ -341,11 +341,7 @@ def test_a_signal_ends_the_wait_without_a_second_run(
 
 @pytest.mark.wide
 def test_other_commands_write_no_pip_log(work: TwoPackages, stand_in: StandIn) -> None:
-    for words in (
-        ("lock",),
-        ("--ca-route", "loopback", "sync"),
-        ("--ca-run-token", "run", "x"),
-    ):
+    for words in (("lock",), ("--ca-route", "loopback", "sync"), ("--ca-run-token", "run", "x")):
         done = work.run(*words)
         assert done.stderr.count("ERROR: HTTP error 404") == 1, done.output
         assert "is run again" not in done.stderr

@@ -29,10 +29,7 @@ _TALKATIVE = (["--ca-verbose", "lock", "--verbose"], True)
 _FAILING = (["install", "--verbose", "orb-nowhere"], False)
 COMMANDS: dict[str, list[tuple[list[str], bool]]] = {
     "variable": [_TALKATIVE, _FAILING],
-    "no-credentials": [
-        _TALKATIVE,
-        (["run", "pip", "install", "--verbose", "orb-common"], True),
-    ],
+    "no-credentials": [_TALKATIVE, (["run", "pip", "install", "--verbose", "orb-common"], True)],
 }
 
 

@@ -22,14 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
-from support.faults import (
-    DOORS,
-    PROXY_PASSWORD,
-    TOOLS,
-    World,
-    publish_packages,
-    try_door,
-)
+from support.faults import DOORS, PROXY_PASSWORD, TOOLS, World, publish_packages, try_door
 from support.networks import in_ipv6_alone, relay
 from support.programs import Result
 from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
@@ -288,12 +281,7 @@ fault(
     pip_says("[unreachable]", "[unreachable]"),
     short="loopback",
 )
-fault(
-    "packages: names come late",
-    after_a_token(names_come_late),
-    PACKAGES,
-    short="sync loopback",
-)
+fault("packages: names come late", after_a_token(names_come_late), PACKAGES, short="sync loopback")
 fault(
     "packages: TLS not trusted",
     after_a_token(trusts_nobody(*CLIENTS)),
@@ -404,12 +392,7 @@ def aws_clock(seconds: float) -> Callable[[World], None]:
     return lambda world: world.clock(seconds)
 
 
-fault(
-    "cache of a newer version",
-    is_of_a_newer_version,
-    EVERYWHERE,
-    short="token",
-)
+fault("cache of a newer version", is_of_a_newer_version, EVERYWHERE, short="token")
 fault("cache, clock put forward a day", shift_clock(86400), EVERYWHERE)
 fault("cache, clock put back a day", shift_clock(-86400), EVERYWHERE, short="token keyring")
 for offset in (240, -240):
@@ -665,10 +648,7 @@ def test_fault(
 
 @pytest.mark.parametrize("door", ["loopback"])
 def test_lock_that_outlives_its_tokens(
-    door: str,
-    world: World,
-    size: Callable[[int, int], int],
-    figure: Callable[[str, str], None],
+    door: str, world: World, size: Callable[[int, int], int], figure: Callable[[str, str], None]
 ) -> None:
     """A lock that lasts longer than several tokens succeeds, and its user reads nothing of it."""
     DOORS[door].prepare(world)

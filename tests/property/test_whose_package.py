@@ -170,10 +170,7 @@ def resolve(
             found.setdefault(scenario.foreign[name], sha256("strange", name, 0))
         if not found:
             return None
-        entries[name] = {
-            "version": f"=={max(found)}",
-            "hashes": [f"sha256:{found[max(found)]}"],
-        }
+        entries[name] = {"version": f"=={max(found)}", "hashes": [f"sha256:{found[max(found)]}"]}
     made = {"_meta": {"hash": {}, "sources": []}, "default": entries}
     return final_lock(
         made, [], "", combined.index_for_lock(index.observed.found, index.pages.is_public)

@@ -171,8 +171,7 @@ def test_the_lock_is_named_after_the_pipfile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b'{"_meta": []}', b'{"_meta": {"sources": {}}}', b"<<<<<<< HEAD\n{}"],
+    "content", [b"", b"{", b'{"_meta": []}', b'{"_meta": {"sources": {}}}', b"<<<<<<< HEAD\n{}"]
 )
 def test_a_lock_that_pipenv_replaces_is_ignored(tmp_path: Path, content: bytes) -> None:
     write_pipfile(tmp_path, SOURCE)

@@ -10,12 +10,7 @@ import pytest
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.settings import (
-    SETTINGS,
-    Settings,
-    default_cache_dir,
-    user_config_path,
-)
+from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir, user_config_path
 
 if TYPE_CHECKING:
     from pathlib import Path

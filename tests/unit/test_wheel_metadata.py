@@ -288,8 +288,7 @@ def bomb(size: int, compression: int) -> bytes:
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    "compression",
-    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
+    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
 def test_huge_metadata_is_ignored_and_takes_little_memory(compression: int) -> None:
     data = bomb(40 << 20, compression)
