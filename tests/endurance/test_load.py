@@ -13,7 +13,6 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support.files import files_with
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import GET_TOKEN, KEYRING, Calls, assert_error, get_token, started
@@ -184,30 +183,6 @@ def projects_in(folder: Path, sandbox: Sandbox, count: int) -> list[Path]:
         project.mkdir()
         write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     return projects
-
-
-def test_syncs_at_once_cost_one_call_and_leave_nothing_behind(
-    calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
-) -> None:
-    projects = projects_in(tmp_path, calm, size(4, 20))
-    locked = run(PIPENV_CA, "lock", env=sandbox_env, cwd=projects[0])
-    assert locked.status == 0, locked.output
-    lock = (projects[0] / "Pipfile.lock").read_bytes()
-    for project in projects:
-        (project / "Pipfile.lock").write_bytes(lock)
-    cold = sandbox_env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "cold")}
-    calls = Calls(calm)
-    ended = at_once(((PIPENV_CA, "sync"), cold, project) for project in projects)
-    assert [one.result.output for one in ended if one.result.status] == []
-    assert calls.count() == 1
-    for project in projects:
-        assert list(project.glob(".venv/lib/python*/site-packages/orb_common/__init__.py"))
-        assert {path.name for path in project.iterdir()} == {".venv", "Pipfile", "Pipfile.lock"}
-        assert (project / "Pipfile.lock").read_bytes() == lock
-    assert list((tmp_path / "tmp").glob("pipenv-ca-*")) == []
-    token = get_token(calm, cold, tmp_path)
-    assert files_with(token, [tmp_path / "tmp", tmp_path / "home", *projects]) == []
-    figure(f"{len(projects)} syncs at once on one home", f"1 AWS call; {slowest(ended)}")
 
 
 # Writes down the token that it was given, if any.

@@ -34,12 +34,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_each_folder_has_an_address_that_stays_the_same(tmp_path: Path) -> None:
-    found = [address_of(tmp_path / str(number)) for number in (*range(5), *range(5))]
-    assert found[:5] == found[5:]
-    assert len(set(found)) > 1
-
-
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 def test_files_and_folders_that_others_can_access_are_not_used(folder: Path) -> None:
     before = os.umask(0)
