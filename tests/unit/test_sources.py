@@ -205,61 +205,39 @@ def test_names_of_secrets_may_hold_the_token(name: str) -> None:
 def test_other_names_must_not_hold_the_token(name: str) -> None:
     with pytest.raises(ConfigurationError, match="wants the token in") as caught:
         assign_variables([ours(f"aws:${{{name}}}@")])
-    assert repr(name) in caught.value.sentence
+    assert (repr(name) in caught.value.sentence, caught.value.code) == (True, "variable-name")
     assert f"${{{TOKEN}}}" in caught.value.hint
-    assert caught.value.code == "variable-name"
 
 
 words = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
 
 
-@given(st.lists(words, min_size=1, max_size=4))
-def test_names_without_a_word_for_secrets_must_not_hold_the_token(parts: list[str]) -> None:
-    name = "_".join(parts)
-    marks = ("TOKEN", "PASS", "PW", "SECRET", "KEY", "AUTH", "CRED", "PAT", "LOGIN", "BEARER")
-    assume(not any(mark in name for mark in (*marks, "CODEARTIFACT")))
+SECRETS = ("TOKEN", "PASS", "PW", "SECRET", "KEY", "AUTH", "CRED", "PAT", "LOGIN", "BEARER")
+
+
+@given(st.lists(words, min_size=1, max_size=4).map("_".join))
+def test_names_without_a_word_for_secrets_must_not_hold_the_token(name: str) -> None:
+    assume(not any(mark in name for mark in (*SECRETS, "CODEARTIFACT")))
     with pytest.raises(ConfigurationError):
         check_variable(name, "A test")
 
 
-PROGRAMS = ["AWS", "GITHUB", "CI", "GIT", "SSH", "UV", "POETRY", "TWINE", "NPM", "DOCKER"]
-
-
 @given(
-    st.sampled_from(PROGRAMS),
-    st.lists(words, max_size=3),
-    st.sampled_from(["TOKEN", "PASSWORD", "KEY", "AUTH", "SECRET"]),
-    st.booleans(),
+    st.text() | st.lists(words, max_size=3).map(lambda parts: "_".join(["AWS", *parts, "TOKEN"]))
 )
-def test_names_of_other_programs_must_not_hold_the_token(
-    first: str, parts: list[str], last: str, lower: bool
-) -> None:
-    name = "_".join([first, *parts, last])
-    assume("CODEARTIFACT" not in name and not name.startswith("AWS_CA_"))
-    with pytest.raises(ConfigurationError, match="another program uses"):
-        check_variable(name.lower() if lower else name, "A test")
-
-
-@given(st.text())
 def test_any_name_is_accepted_or_refused(name: str) -> None:
     with suppress(ConfigurationError):
         check_variable(name, "A test")
         assert re.fullmatch(r"\w+", name, re.ASCII)
+        assert "CODEARTIFACT" in name or not name.startswith("AWS_") or name.startswith("AWS_CA_")
 
 
 def test_token_variable_in_a_url_of_another_domain_is_an_error() -> None:
     assigned = assign_variables([ours(f"aws:${{{TOKEN}}}@")])
     with pytest.raises(ConfigurationError, match="would send the token"):
         check_token_use(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
-
-
-def test_other_variables_in_other_urls_are_allowed() -> None:
-    sources = [
-        ours(f"aws:${{{TOKEN}}}@"),
-        read("https://${NEXUS_USER}:${NEXUS_PASSWORD}@nexus.example.com/simple"),
-        read(f"https://u:${{{TOKEN}_BACKUP}}@example.com/simple"),
-    ]
-    assert set(assign_variables(sources)) == {TOKEN}
+    for other in ("${NEXUS_USER}:${NEXUS_PASSWORD}", f"u:${{{TOKEN}_BACKUP}}"):
+        check_token_use(read(f"https://{other}@nexus.example.com/simple"), assigned)
 
 
 @pytest.mark.parametrize("name", ["pw", "token", "team_token", "KEY"])
@@ -274,17 +252,14 @@ def test_all_variables_of_a_text_are_found() -> None:
 
 environments = st.dictionaries(
     st.sampled_from(["A", "B", "HOST", "URL", "", TOKEN]),
-    st.one_of(st.text(), st.sampled_from([HOST, f"https://aws:$A@{HOST}{PATH}"])),
+    st.text() | st.sampled_from([HOST, f"https://aws:$A@{HOST}{PATH}"]),
 )
-pieces = st.one_of(
-    st.text(max_size=4),
-    st.sampled_from(
-        [
-            *("https://", "http://", "aws:", "aws@", "@", ":", "/", "?", "#", "[", "]", "\\", "%"),
-            *("$", "${", "}", "${A}", "$B", "${HOST}", "${URL}", f"${{{TOKEN}}}", HOST, OTHER_HOST),
-            *(PATH, ":443", ":x", ".evil.com", "\n", "\x00", "${}", "$ä", "${ä}"),
-        ]
-    ),
+pieces = st.text(max_size=4) | st.sampled_from(
+    [
+        *("https://", "http://", "aws:", "aws@", "@", ":", "/", "?", "#", "[", "]", "\\", "%"),
+        *("$", "${", "}", "${A}", "$B", "${HOST}", "${URL}", f"${{{TOKEN}}}", HOST, OTHER_HOST),
+        *(PATH, ":443", ":x", ".evil.com", "\n", "\x00", "${}", "$ä", "${ä}"),
+    ]
 )
 urls = st.one_of(st.text(), st.lists(pieces, max_size=9).map("".join))
 
