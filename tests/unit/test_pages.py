@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import socket
+import threading
+import time
 from urllib.parse import quote
 
 import pytest
@@ -183,3 +186,28 @@ def test_a_file_is_requested_only_from_its_repository(monkeypatch: pytest.Monkey
         f"https://{HOST}/pypi/other/a.whl",
     ):
         assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nDate: Mon", b""),
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n", b"<!-- more -->", marks=pytest.mark.wide),
+    ],
+    ids=["truncated head", "endless body"],
+)
+def test_a_page_without_an_end_is_not_an_answer(head: bytes, more: bytes) -> None:
+    def answer() -> None:
+        with server.accept()[0] as connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(head)
+            while more:
+                time.sleep(0.01)
+                connection.sendall(more)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        index = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        assert IndexClient({}, 2).ask_index(index, "acme") == Answer(None, UNREACHABLE)
+        thread.join()
