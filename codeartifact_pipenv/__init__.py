@@ -13,4 +13,4 @@ Other programs may use these names; they change only in a major version:
 - the command line, its exit codes, the codes of causes and findings, and every ``--json``.
 """
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"

@@ -9,11 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.settings import CommandLine, Settings
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+_NEAR = 0.75  # as difflib measures it: "doctr" is 0.91 of "doctor"
 
 
 def main(*, reads_only: bool = False) -> int:
@@ -24,7 +25,7 @@ def main(*, reads_only: bool = False) -> int:
     """
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.wrapper.executable import ExecPipenv
+    from codeartifact_pipenv.wrapper.pipenv_cli import ExecPipenv
 
     report = Report()
     if None in (sys.stdin, sys.stdout, sys.stderr):
@@ -58,8 +59,8 @@ def _exit_status(status: int) -> int:
 
     drop_unwritten(sys.stdout)
     drop_unwritten(sys.stderr)
-    prefetch = sys.modules.get("codeartifact_pipenv.proxy_index.prefetch")
-    if prefetch is not None and prefetch.is_at_work():
+    index = sys.modules.get("codeartifact_pipenv.proxy_index.index")
+    if index is not None and index.is_at_work():
         os._exit(status)
     return status
 
@@ -98,8 +99,8 @@ def _report_bug(error: Exception, report: Report) -> int:
 
 
 def _dispatch(report: Report, *, reads_only: bool) -> int:
-    from codeartifact_pipenv import cli
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.cli import OWN_VERBS
+    from codeartifact_pipenv.settings import Settings, parse_command_line
 
     if asked := os.environ.get("_PIPENV_CA_COMPLETE"):
         from codeartifact_pipenv.shell_completion.cli import main as complete
@@ -107,14 +108,14 @@ def _dispatch(report: Report, *, reads_only: bool) -> int:
 
         guard_stdout()
         return complete(asked, _own_help)
-    line = cli.split(sys.argv[1:])
+    line = parse_command_line(sys.argv[1:])
     if "help" in line.options or "version" in line.options:
         return _print_help_or_version(line)
     settings = Settings(line.options, os.environ)
     report.verbose = settings.flag("verbose")
     for warning in settings.unknown_variables():
         report.warning(warning)
-    if line.command not in cli.OWN_VERBS or _is_pipenv_command(line.command, settings):
+    if line.command not in OWN_VERBS or _is_pipenv_command(line.command, settings):
         return _run_pipenv(line, settings, report)
     if not reads_only and line.command not in READ_ONLY:
         from codeartifact_pipenv.wrapper.run_files import sweep
@@ -165,10 +166,17 @@ def _run_pipenv(line: CommandLine, settings: Settings, report: Report) -> int:
 
 def _refuse_misspelt(word: str | None, settings: Settings) -> None:
     """Raise UsageError for a word that is nearly an own verb, and not a command of pipenv."""
-    from codeartifact_pipenv.cli import suggest_verb
+    from codeartifact_pipenv.wrapper.pipenv_cli import COMMANDS
 
-    verb = suggest_verb(word) if word else None
-    if verb is None or _is_pipenv_command(word or "", settings):
+    if word is None or word in COMMANDS:
+        return
+    from difflib import get_close_matches
+
+    from codeartifact_pipenv.cli import OWN_VERBS
+
+    nearest = get_close_matches(word, [*OWN_VERBS, *COMMANDS], n=1, cutoff=_NEAR)
+    verb = nearest[0] if nearest else ""
+    if verb not in OWN_VERBS or _is_pipenv_command(word, settings):
         return
     from codeartifact_pipenv.errors import UsageError
 
@@ -187,7 +195,7 @@ def _refuse_options_before_verb(line: CommandLine) -> None:
 
     raise UsageError(
         f"{before} stands before {line.command}, where only options that begin with --ca- count.",
-        f"Write it behind the verb; `pipenv-ca {line.command} --help` lists what it takes.",
+        f"Write it after {line.command}; `pipenv-ca {line.command} --help` lists its options.",
     )
 
 
@@ -197,7 +205,7 @@ def _is_pipenv_command(word: str, settings: Settings) -> bool:
     if program in {"codeartifact-pipenv", "__main__.py"}:
         return False
     from codeartifact_pipenv.errors import PipenvNotFoundError
-    from codeartifact_pipenv.wrapper.executable import find_pipenv
+    from codeartifact_pipenv.wrapper.pipenv_cli import find_pipenv
 
     try:
         return find_pipenv(settings).has_command(word)
@@ -262,10 +270,9 @@ def _own_help(words: Sequence[str]) -> str:
     import contextlib
     import io
 
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.errors import CodeArtifactPipenvError
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.settings import CommandLine, Settings
 
     shown = io.StringIO()
     line = CommandLine({}, [*words, "--help"], 0)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes, read_bytes
 from codeartifact_pipenv.findings import Finding
 
 TYPE_CHECKING = False

@@ -1,4 +1,4 @@
-"""Every setting of this program, once: its option, its variable, its key and its rule.
+"""Every setting of this program, once; and the command line, which sets them by options.
 
 A setting ``name`` is the option ``--ca-name``, the variable ``PIPENV_CA_NAME`` and the key
 ``name`` in ``[tool.codeartifact-pipenv]`` of the project's pyproject.toml or at the top of
@@ -7,8 +7,7 @@ user's own file sets profile and role for one domain, and is stronger than the p
 project is not trusted to run code or to choose accounts: what is marked ``personal`` is not read
 from the project.
 
-The module is loaded by every command, so it imports only os and sys; TOML is read only
-where a file exists.
+The module is loaded by every command, so it imports little; TOML is read only where a file exists.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from __future__ import annotations
 import os
 import sys
 
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from codeartifact_pipenv.endpoint import Domain
@@ -145,7 +144,7 @@ def _words(value: object) -> tuple[str, ...]:
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("profile", _text, "NAME", "AWS profile to ask with"),
+        Setting("profile", _text, "NAME", "AWS profile to use"),
         Setting(
             "role",
             _role,
@@ -157,10 +156,10 @@ SETTINGS = {
             "duration",
             _duration,
             "SECONDS",
-            "life of a new token: 900 to 43200, or 0 for as long as the role's own session",
+            "lifetime of a new token: 900 to 43200, or 0 for that of the role's session",
         ),
-        Setting("refresh", _flag, "", "get a new token, whatever is inherited or cached"),
-        Setting("verbose", _flag, "", "say on stderr what is done, and why"),
+        Setting("refresh", _flag, "", "get a new token, even if one is inherited or cached"),
+        Setting("verbose", _flag, "", "explain on stderr what is done"),
         Setting(
             "route",
             _route,
@@ -173,7 +172,7 @@ SETTINGS = {
             "private-packages",
             _words,
             "NAMES",
-            "packages that only CodeArtifact may serve; `acme-*` for all that begin so",
+            "packages that only CodeArtifact may serve; `acme-*` for all with this prefix",
         ),
         Setting("lint-ignore", _words, "CODES", "findings that lint leaves out"),
         Setting("pipenv", _path, "PATH", "the pipenv to run", personal=True),
@@ -188,11 +187,11 @@ SETTINGS = {
             "allowed-owners",
             _accounts,
             "ACCOUNTS",
-            "accounts whose domains may be asked for a token",
+            "accounts whose domains may be used",
             personal=True,
         ),
         Setting("no-cache", _flag, "", "neither read nor write the token cache", personal=True),
-        Setting("cache-dir", _path, "DIR", "where tokens are kept", personal=True),
+        Setting("cache-dir", _path, "DIR", "directory of the token cache", personal=True),
     )
 }
 
@@ -378,7 +377,6 @@ def _user_dir(environ: Mapping[str, str], variable: str, below_home: str, *names
 def _load_toml(path: str, *, naming: bytes = b"") -> dict[str, object]:
     """Read a TOML file; one that cannot be read and does not name something is empty."""
     from codeartifact_pipenv.errors import ConfigurationError
-    from codeartifact_pipenv.files.parsing import load_toml_bytes
 
     data = naming
     try:
@@ -437,3 +435,122 @@ def _check_domains(tables: object, path: str) -> None:
                 "domain.",
                 f"Known: {known}.",
             )
+
+
+# --- the command line ----------------------------------------------------------------------
+# Everything is pipenv's, byte for byte, except own verbs and options that begin with ``--ca-``, before
+# the command or after it.
+
+# Arguments after these commands may belong to another program.
+_STARTING_PROGRAMS = ("run", "shell", "sandbox")
+
+# pipenv's options before the command that take the next word as their value, in every
+# version from 2023 on. (Others, such as --verbose, stand alone.)
+_PIPENV_VALUE_OPTIONS = ("--python", "--pypi-mirror")
+
+
+class CommandLine:
+    """An argv taken apart.
+
+    Attributes:
+        options: own options, by the setting's name.
+        rest: what pipenv gets, own options taken out; everything else untouched.
+        command_at: where in ``rest`` the command is; None without a command.
+    """
+
+    def __init__(
+        self, options: dict[str, str | bool], rest: list[str], command_at: int | None
+    ) -> None:
+        self.options = options
+        self.rest = rest
+        self.command_at = command_at
+
+    @property
+    def command(self) -> str | None:
+        """The command: pipenv's, or an own verb; or None if only options are given."""
+        return None if self.command_at is None else self.rest[self.command_at]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The words after the command."""
+        return [] if self.command_at is None else self.rest[self.command_at + 1 :]
+
+
+def parse_command_line(argv: Sequence[str]) -> CommandLine:
+    """Take own options out of the words, and find the command.
+
+    Raises:
+        UsageError: an own option lacks its value, or has one where it takes none; or an option
+            before the command begins with ``--ca-`` and is unknown.
+    """
+    options: dict[str, str | bool] = {}
+    rest: list[str] = []
+    words = list(argv)
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word.startswith("--ca-"):
+            at += _read_option(words, at, options)
+        elif word.startswith("-") and word not in {"-", "--"}:
+            taken = 2 if takes_next_word(word) else 1
+            rest += words[at : at + taken]
+            at += taken
+        else:
+            break
+    remaining = words[at:]
+    rest_before = len(rest) + (1 if remaining[:1] == ["--"] else 0)
+    rest += _without_options_after(remaining, options)
+    return CommandLine(options, rest, rest_before if rest_before < len(rest) else None)
+
+
+def _without_options_after(words: list[str], options: dict[str, str | bool]) -> list[str]:
+    """Take known own options out of a command's arguments, up to ``--`` or another program."""
+    rest, at = words[:1], 1
+    while at < len(words) and words[at] != "--" and words[0] not in {"-", "--"}:
+        name = words[at].removeprefix("--ca-").partition("=")[0]
+        if words[at].startswith("--ca-") and name in SETTINGS:
+            at += _read_option(words, at, options)
+            continue
+        if words[0] in _STARTING_PROGRAMS:
+            break
+        rest.append(words[at])
+        at += 1
+    return rest + words[at:]
+
+
+def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> int:
+    name, equals, value = words[at].removeprefix("--ca-").partition("=")
+    if words[at] in {"--ca-help", "--ca-version"}:
+        options[name] = True
+        return 1
+    setting = SETTINGS.get(name)
+    if setting is None:
+        known = ", ".join(setting.option for setting in SETTINGS.values())
+        raise _usage(f"Unknown option --ca-{name}.", f"The options of pipenv-ca are: {known}.")
+    if setting.is_flag:
+        if equals:
+            raise _usage(f"{setting.option} takes no value.", "Write the option without a value.")
+        options[name] = True
+        return 1
+    if equals:
+        options[name] = value
+        return 1
+    if at + 1 == len(words):
+        raise _usage(
+            f"{setting.option} needs a value.", f"Write {setting.option} {setting.metavar}."
+        )
+    options[name] = words[at + 1]
+    return 2
+
+
+def takes_next_word(word: str) -> bool:
+    """Whether an option of pipenv's before the command has its value in the next word."""
+    # pipenv since 2026.5 reads its arguments with argparse, which takes abbreviations.
+    # --py is a separate option.
+    return len(word) > len("--py") and any(name.startswith(word) for name in _PIPENV_VALUE_OPTIONS)
+
+
+def _usage(sentence: str, hint: str) -> Exception:
+    from codeartifact_pipenv.errors import UsageError
+
+    return UsageError(sentence, hint)

@@ -1,4 +1,4 @@
-"""``pipenv-ca config``: the settings in force, and where each comes from."""
+"""``pipenv-ca config``: the settings in use, and where each comes from."""
 
 from __future__ import annotations
 

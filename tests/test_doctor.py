@@ -112,7 +112,7 @@ def test_failures_come_before_warnings_and_are_counted(
     ), done.stdout
     assert [line[:17] for line in lines if line.startswith(" " * 11)] == [f"{'':11}hint: "] * 3
     assert re.fullmatch(
-        r"Found 2 errors and 1 warning\. [0-9]+ checks are well; `--all` shows them\.", shown[-1]
+        r"Found 2 errors and 1 warning\. [0-9]+ checks passed; `--all` shows them\.", shown[-1]
     )
     everything = doctor(env, project, "--offline", "--all")
     assert everything.status == 1
@@ -459,3 +459,15 @@ def test_a_slow_answer_is_reported_as_unknown(
     assert "AWS did not answer" in said if on == "api" else "no-answer" in known, found
     assert "not allowed" not in said
     assert codes(done, "failure") <= {"no-answer"}
+
+
+def test_one_missing_login_is_one_error(
+    project: Path, sandbox: Sandbox, sandbox_env: dict[str, str]
+) -> None:
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\nacme = "*"\n')
+    env = without_credentials(sandbox_env) | {"AWS_EC2_METADATA_DISABLED": "true"}
+    done = doctor(env, project)
+    assert done.status == 1
+    assert "identity, source codeartifact: No AWS credentials were found." in done.stdout
+    assert done.stdout.count("[no-credentials]") == 1
+    assert "Found 1 error" in done.stdout

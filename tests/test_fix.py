@@ -37,7 +37,7 @@ from codeartifact_pipenv.checks.files.url_repair import repair_url
 from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions, FixResult, fix
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.settings import Settings
 

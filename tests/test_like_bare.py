@@ -17,7 +17,7 @@ from support.programs import PIPENV_CA, run
 from support.projects import source
 from support.runs import get_token
 
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

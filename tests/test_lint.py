@@ -38,7 +38,7 @@ from support.runs import Terminal, assert_error, without_credentials
 from codeartifact_pipenv.causes import LEVELS
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.secrets import mask
-from codeartifact_pipenv.project.entries import entries_of
+from codeartifact_pipenv.project.pipfile import entries_of
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:

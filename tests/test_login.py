@@ -207,7 +207,7 @@ def test_twine_uploads_by_repository_name_after_login(user: User, wheel: Path) -
 def test_twine_login_by_keyring_writes_no_token(user: User, wheel: Path) -> None:
     """Twine finds the repository by name and gets the token from keyring."""
     offered = user.ca("login", "twine", user.url).stdout
-    assert "twine can ask keyring instead" in offered
+    assert "let twine ask keyring" in offered
     user.ca("login", "twine", "--keyring", user.url)
     user.has_no_token()
     user.does("twine", "upload", "--non-interactive", "-r", "codeartifact", wheel)
@@ -283,7 +283,7 @@ def test_dry_run_writes_nothing_and_shows_no_secret(user: User) -> None:
     pypirc.write_text("[mine]\npassword = hidden\n")
     for tool in ("pip", "twine", "netrc"):
         said = user.ca("login", tool, user.url, "--dry-run")
-        assert " would get:\n" in said.stdout
+        assert " would contain:\n" in said.stdout
         assert "hidden" not in said.output
         assert user.token() not in said.output
     assert pypirc.read_text() == "[mine]\npassword = hidden\n"
@@ -376,7 +376,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "twine-user": (("twine", "--user", "URL"), "--user and --environment are for pip"),
     "no-environment": (("pip", "--environment", "nowhere", "URL"), "is not a virtual environment"),
     "host-only": (("pip", "HOST"), "names no repository"),
-    "half-named": (("pip", "--domain-owner", "123456789012"), "not clear which domain"),
+    "half-named": (("pip", "--domain-owner", "123456789012"), "The domain is not set"),
     "domain-only": (
         ("pip", "--domain", "one", "--domain-owner", "123456789012", "--region", "eu-west-1"),
         "names no repository",

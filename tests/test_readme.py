@@ -13,7 +13,7 @@ from support.guides import blocks, section
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.settings import SETTINGS
-from codeartifact_pipenv.wrapper.executable import NEWEST_TESTED
+from codeartifact_pipenv.wrapper.pipenv_cli import NEWEST_TESTED
 
 _ROOT = Path(__file__).parent.parent
 _MOST_LINES = 200

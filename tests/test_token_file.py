@@ -21,7 +21,7 @@ from support.runs import (
     without_credentials,
 )
 
-from codeartifact_pipenv.auth.token_file import SECRETS, read_token_file, token_file
+from codeartifact_pipenv.auth.resolver import SECRETS, read_token_file, token_file
 from codeartifact_pipenv.errors import ConfigurationError
 
 if TYPE_CHECKING:

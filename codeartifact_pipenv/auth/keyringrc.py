@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.aws.caller import AccessKeys, Caller, TokenRequest
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import ini_trouble
+from codeartifact_pipenv.files.io import ini_trouble
 from codeartifact_pipenv.settings import SETTINGS
 
 TYPE_CHECKING = False

@@ -17,14 +17,14 @@ import sys
 import time
 
 from codeartifact_pipenv.errors import TokenError
-from codeartifact_pipenv.files.digest import digest
+from codeartifact_pipenv.files.io import digest
 from codeartifact_pipenv.terminal.redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from codeartifact_pipenv.auth.cache import TokenCache
+    from codeartifact_pipenv.auth.authorization_token import TokenCache
     from codeartifact_pipenv.aws.caller import TokenRequest
 
 # Seconds: long enough for the repeated calls of one client, too short to hide a repair.

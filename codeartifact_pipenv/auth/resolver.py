@@ -5,7 +5,9 @@ An inherited token wins, then a fresh cached one. Only then is AWS called, by on
 
 from __future__ import annotations
 
+import codecs
 import os
+import sys
 import time
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -13,13 +15,14 @@ from typing import NamedTuple
 from codeartifact_pipenv.auth.authorization_token import (
     OWN_SOURCES,
     AuthorizationToken,
+    TokenCache,
     describe_duration,
+    fingerprint,
 )
-from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.auth.token_file import read_token_file, token_file
-from codeartifact_pipenv.auth.token_request import check_owner, token_request
+from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.errors import ConfigurationError, TokenError
-from codeartifact_pipenv.settings import TOKEN_VARIABLE
+from codeartifact_pipenv.files.io import digest, read_bytes, read_text
+from codeartifact_pipenv.settings import MAXIMUM_DURATION, TOKEN_VARIABLE, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +30,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from codeartifact_pipenv.auth.negative_cache import NegativeCache
-    from codeartifact_pipenv.aws.caller import Caller, TokenRequest
     from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
 
     class TokenProvider(Protocol):
         """Makes new tokens."""
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
         ) -> AuthorizationToken:
             """Return a new token; arguments and errors as ``aws.get_authorization_token``."""
             ...
+
+    from collections.abc import Iterable
 
 
 # Variables that select the AWS identity.
@@ -366,9 +369,6 @@ class Resolver:
     def _key(self, domain: Domain, request: TokenRequest) -> str:
         import json
 
-        from codeartifact_pipenv.auth.identity import fingerprint
-        from codeartifact_pipenv.files.digest import digest
-
         caller = request.caller
         identity = [*domain, request.duration, fingerprint(self._environ, caller.profile)]
         if caller.keys is not None:
@@ -392,8 +392,6 @@ def resolver_from_environment(report: Report) -> Resolver:
     It does not ask other backends, because their chain may have called this one. Clients ask again at
     once if they get no token, so refusals are remembered.
     """
-    from codeartifact_pipenv.settings import Settings
-
     settings = Settings({}, os.environ)
     return Resolver(settings, os.environ, report, is_backend=True)
 
@@ -401,8 +399,6 @@ def resolver_from_environment(report: Report) -> Resolver:
 def _assignment_place(name: str, path: str) -> str:
     """Return the last place where a file sets a variable."""
     import re
-
-    from codeartifact_pipenv.files.reading import read_text
 
     try:
         lines = read_text(path).split("\n")
@@ -416,3 +412,184 @@ def _assignment_place(name: str, path: str) -> str:
 def _expired_for(token: AuthorizationToken) -> str:
     end = token.expires_at.timestamp() if token.expires_at else time.time()
     return describe_duration(time.time() - end)
+
+
+# --- the request to AWS --------------------------------------------------------------------
+# This program's settings come first. What they leave open comes from the ``[codeartifact]`` sections of
+# keyring's configuration, which users of keyrings.codeartifact have. Both the wrapper and the keyring
+# backend read them, so AWS sees the same identity in ``pip install`` and in ``pipenv-ca``.
+
+# Only sections that begin like this are read.
+_SECTION = b"[codeartifact"
+
+
+def caller_for(settings: Settings, domain: Domain | None = None) -> Caller:
+    """Return the caller for a domain, or for any domain, from this program's settings alone.
+
+    Raises:
+        ConfigurationError: a setting cannot be read.
+    """
+    profile, role = settings.text("profile", domain), settings.text("role", domain)
+    return Caller(profile, role=role, profile_from=settings.origin("profile", domain))
+
+
+def token_request(
+    settings: Settings, environ: Mapping[str, str], endpoint: RepositoryEndpoint
+) -> TokenRequest:
+    """Return the request for an endpoint.
+
+    Raises:
+        ConfigurationError: a setting cannot be read, or keyring's configuration is needed
+            and cannot be read, or contradicts itself.
+    """
+    caller = caller_for(settings, endpoint.domain)
+    duration = settings.seconds("duration", -1)
+    data = None if caller.profile and duration >= 0 else read_keyringrc(environ)
+    if data is None:
+        return TokenRequest(MAXIMUM_DURATION if duration < 0 else duration, caller)
+    from codeartifact_pipenv.auth.keyringrc import KeyringConfig
+
+    section = KeyringConfig(data, keyringrc_path(environ)).token_request(endpoint)
+    uses_identity = caller.profile is None and section.caller != Caller()
+    if uses_identity:
+        # The role from the settings is assumed with the credentials of the section.
+        caller = section.caller._replace(role=caller.role, profile_from=section.origin)
+    uses_duration = duration < 0 <= section.duration
+    if uses_duration:
+        duration = section.duration
+    return TokenRequest(
+        MAXIMUM_DURATION if duration < 0 else duration,
+        caller,
+        section.origin if uses_identity or uses_duration else None,
+    )
+
+
+def check_owner(settings: Settings, endpoint: RepositoryEndpoint) -> None:
+    """Check that a domain's account is allowed.
+
+    Raises:
+        ConfigurationError: it is not allowed.
+    """
+    allowed = settings.accounts("allowed-owners")
+    if allowed is not None and endpoint.domain.owner not in allowed:
+        raise ConfigurationError(
+            f"The domain {endpoint.domain} belongs to an account that is not allowed.",
+            "If you trust it, add the account to your allowed-owners setting.",
+        )
+
+
+def first_token_request(
+    settings: Settings, environ: Mapping[str, str], endpoints: Iterable[RepositoryEndpoint | None]
+) -> TokenRequest:
+    """Return the request for the first endpoint, as calls about other things need it.
+
+    Errors in keyring's configuration are reported only when a token is requested.
+
+    Raises:
+        ConfigurationError: a setting cannot be read.
+    """
+    endpoint = next((endpoint for endpoint in endpoints if endpoint is not None), None)
+    if endpoint is not None:
+        try:
+            return token_request(settings, environ, endpoint)
+        except ConfigurationError:
+            pass
+    return TokenRequest(MAXIMUM_DURATION, caller_for(settings))
+
+
+def read_keyringrc(environ: Mapping[str, str]) -> bytes | None:
+    """Return keyring's configuration, or None without a [codeartifact] section.
+
+    Raises:
+        ConfigurationError: it exists but cannot be read.
+    """
+    path = keyringrc_path(environ)
+    if not os.path.isabs(path):
+        return None  # a path in the current folder may belong to an untrusted project
+    try:
+        data = read_bytes(path)
+    except OSError as error:
+        # A parent folder that cannot be searched counts as missing.
+        if not os.path.lexists(path):
+            return None
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            "Make it readable or remove it: its [codeartifact] sections set the AWS identity.",
+            "keyringrc-broken",
+        ) from None
+    return data if _SECTION in data else None
+
+
+def keyringrc_path(environ: Mapping[str, str]) -> str:
+    """Return the path of keyring's configuration (keyring.util.platform_.config_root)."""
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", "."))
+        folder = os.path.join(base, "Python Keyring")
+    else:
+        base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+        folder = os.path.join(base, "python_keyring")
+    return os.path.join(folder, "keyringrc.cfg")
+
+
+# --- token files ---------------------------------------------------------------------------
+# A variable ``..._FILE`` names the file, or it is a mounted secret: Docker mounts secrets of builds and
+# services in ``/run/secrets`` ("Build secrets" in Docker's documentation). Only names that contain
+# CODEARTIFACT are read: a project chooses the name of its variable, and must not choose which of its
+# user's secrets are sent.
+
+SECRETS = "/run/secrets"
+_OURS = "CODEARTIFACT"
+# Many times the size of a token.
+_LIMIT = 1024 * 1024
+
+
+def token_file(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the file that holds the token of a variable, or None.
+
+    Args:
+        name: the variable, such as CODEARTIFACT_AUTH_TOKEN.
+        environ: the environment.
+    """
+    if _OURS not in name.upper():
+        return None
+    named = environ.get(f"{name}_FILE")
+    if named:
+        return os.path.expanduser(named)
+    path = f"{SECRETS}/{name}"
+    return path if os.path.exists(path) else None
+
+
+def read_token_file(path: str, name: str, environ: Mapping[str, str]) -> str:
+    """Return the token in a file, as text.
+
+    Args:
+        path: the file.
+        name: the variable that it replaces.
+        environ: the environment.
+
+    Raises:
+        ConfigurationError: it cannot be read, is empty, or certainly contains something else.
+    """
+    from codeartifact_pipenv.auth.token_shape import describe_non_token
+
+    value = ""
+    try:
+        # PowerShell writes UTF-16.
+        data = read_bytes(path, _LIMIT)
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        value = data.decode("utf-16" if is_utf16 else "utf-8-sig").strip()
+        found = describe_non_token(value, environ) if value else "empty"
+        wrong = f"it is {found}" if found else None
+    except OSError as error:
+        wrong = f"it cannot be read: {error.strerror or error}"
+    except ValueError:
+        wrong = "it is not a text"
+    if wrong is None:
+        return value
+    named = f"{name}_FILE names it" if environ.get(f"{name}_FILE") else "it is a mounted secret"
+    raise ConfigurationError(
+        f"{path} does not hold a token ({named}): {wrong}.",
+        "Write into it what `aws codeartifact get-authorization-token --query authorizationToken "
+        "--output text` prints, or remove it to have a token fetched.",
+        "token-malformed",
+    )

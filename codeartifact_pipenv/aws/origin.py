@@ -18,7 +18,7 @@ import botocore.configloader
 import botocore.configprovider
 import botocore.exceptions
 
-from codeartifact_pipenv.files.parsing import ini_trouble
+from codeartifact_pipenv.files.io import ini_trouble
 from codeartifact_pipenv.terminal.redact import MASK, redact
 
 TYPE_CHECKING = False
@@ -206,7 +206,7 @@ class AwsSettings:
     @property
     def rewriting(self) -> str:
         """How keys are set again that hold something wrong."""
-        rule = "without quotation marks, blanks or line breaks"
+        rule = "without quotation marks, spaces or line breaks"
         if self.source == ENVIRONMENT:
             names = [name for name in (*_KEYS, "AWS_SESSION_TOKEN") if os.environ.get(name)]
             return f"Export {', '.join(names)} again, {rule}."

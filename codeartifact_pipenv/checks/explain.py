@@ -12,14 +12,13 @@ from codeartifact_pipenv.checks.facts import Facts
 from codeartifact_pipenv.checks.local_facts import LocalFacts
 from codeartifact_pipenv.checks.network.network_facts import QUICK
 from codeartifact_pipenv.checks.registry import CHECKS
-from codeartifact_pipenv.cli import split
 from codeartifact_pipenv.findings import FAILURE, OK, warning
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project.pipfile import load_project, working_directory
-from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
-from codeartifact_pipenv.wrapper.commands import resolves
-from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.proxy_index.model import combined_sources_of
+from codeartifact_pipenv.settings import parse_command_line
 from codeartifact_pipenv.wrapper.failed_run import FailedRun
+from codeartifact_pipenv.wrapper.pipenv_cli import find_pipenv, resolves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def explain_again(failure: LastFailure, settings: Settings, report: Report) -> F
     combined_sources = None
     if not failure.is_direct:
         combined_sources = combined_sources_of(project, settings.words("private-packages"))
-    line = split(failure.words)
+    line = parse_command_line(failure.words)
     failed = FailedRun(line, pipenv.command, project, None, combined_sources, None)
     return find_cause(Facts(LocalFacts(settings, failed), report))
 

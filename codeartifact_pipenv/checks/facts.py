@@ -16,8 +16,8 @@ from codeartifact_pipenv.checks.network.wanted import (
     packages_in_files,
     packages_in_words,
 )
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.project.pipfile import normalise
+from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Facts:
     def _wanted_by_command(self, failed: FailedRun) -> Iterator[WantedPackage]:
         command, arguments = failed.line.command, failed.line.arguments
         of_files = packages_in_files(arguments, os.getcwd())
-        if commands.runs_program(command):
-            yield from packages_in_words(commands.pip_requirements(arguments))
+        if pipenv_cli.runs_program(command):
+            yield from packages_in_words(pipenv_cli.pip_requirements(arguments))
             yield from of_files
             return
-        typed = commands.requirements(command, arguments) if command != "uninstall" else ()
-        known = self.local.listed if commands.resolves(command, arguments) else self.local.locked
+        typed = pipenv_cli.requirements(command, arguments) if command != "uninstall" else ()
+        known = self.local.listed if pipenv_cli.resolves(command, arguments) else self.local.locked
         named = {w.name: w for w in (*packages_in_words(typed), *of_files)}
         for name, wanted in named.items():
             source = self.run.source_of(name) or (known[name].source if name in known else None)
@@ -180,7 +180,7 @@ class Facts:
         if not (
             run.failed is None
             or run.combined_sources
-            or commands.runs_program(run.failed.line.command)
+            or pipenv_cli.runs_program(run.failed.line.command)
         ):
             return tuple(names[:1])
         if self.local.is_private(wanted.name):

@@ -6,13 +6,12 @@ import os
 import time
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.files.digest import digest
+from codeartifact_pipenv.auth.authorization_token import TokenCache
+from codeartifact_pipenv.files.io import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.settings import Settings
+    from codeartifact_pipenv.settings import CommandLine, Settings
 
 _SUFFIX = ".failure"
 
@@ -38,10 +37,10 @@ def save_failure(
 ) -> None:
     """Save a failed command of the project in the working directory."""
     from codeartifact_pipenv.checks.files.secrets import mask
-    from codeartifact_pipenv.wrapper import commands
+    from codeartifact_pipenv.wrapper import pipenv_cli
 
     words = line.rest
-    if commands.runs_program(line.command) and not commands.pip_requirements(line.arguments):
+    if pipenv_cli.runs_program(line.command) and not pipenv_cli.pip_requirements(line.arguments):
         words = ["run"]  # arguments of other programs can be secret
     failure = LastFailure([mask(word) for word in words], is_direct, code, time.time())
     _store(settings).write(_project_key(), failure._asdict(), _SUFFIX)

@@ -7,7 +7,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from codeartifact_pipenv.auth.token_request import first_token_request
+from codeartifact_pipenv.auth.resolver import first_token_request
 from codeartifact_pipenv.checks.files.contents import project_paths
 from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.machine.interpreter import interpreter_of
@@ -15,13 +15,19 @@ from codeartifact_pipenv.checks.network.wanted import packages_in_lock, packages
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.index_client import Answer
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.cool_down import cool_down_cutoff
-from codeartifact_pipenv.project.lock import entries_of, read_lock
-from codeartifact_pipenv.project.names import matches, normalise
-from codeartifact_pipenv.project.pipfile import find_pipfile, load_project, working_directory
+from codeartifact_pipenv.project.pipfile import (
+    entries_of_lock,
+    find_pipfile,
+    load_project,
+    matches,
+    normalise,
+    read_lock,
+    working_directory,
+)
+from codeartifact_pipenv.project.sources import cool_down_cutoff
 from codeartifact_pipenv.wrapper.absent_files import AbsentFile
-from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.route import DIRECT
+from codeartifact_pipenv.wrapper.pipenv_cli import find_pipenv
+from codeartifact_pipenv.wrapper.plan import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +42,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
 
 
@@ -271,7 +277,7 @@ class LocalFacts:
         """The SHA-256 digests in the lock, by package."""
         return {
             normalise(name): {str(one).removeprefix("sha256:") for one in entry["hashes"]}
-            for name, entry in entries_of(self.lock)
+            for name, entry in entries_of_lock(self.lock)
             if isinstance(entry.get("hashes"), list)
         }
 

@@ -11,8 +11,8 @@ from codeartifact_pipenv.checks.machine import environment, programs
 from codeartifact_pipenv.checks.network import aws, packages
 from codeartifact_pipenv.findings import OK, WARNING, Finding, ok
 from codeartifact_pipenv.project.sources import without_credentials
-from codeartifact_pipenv.wrapper.commands import RESOLVES
-from codeartifact_pipenv.wrapper.route import choose_route
+from codeartifact_pipenv.wrapper.pipenv_cli import RESOLVES
+from codeartifact_pipenv.wrapper.plan import choose_route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def check_sources(facts: Facts) -> Iterator[Finding]:
     for source in facts.local.sources:
         if source.endpoint is None and not source.mismatch_reason:
             url = without_credentials(source.url)
-            yield ok(f"source {source.name}", f"{url}: another index, left alone")
+            yield ok(f"source {source.name}", f"{url}: not CodeArtifact, not checked")
 
 
 class Check(NamedTuple):

@@ -7,7 +7,7 @@ import configparser
 from configupdater import ConfigUpdater
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import ini_trouble
+from codeartifact_pipenv.files.io import ini_trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import shlex
 import sys
 import time
 
-from codeartifact_pipenv.auth.authorization_token import describe_duration
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache, describe_duration
 from codeartifact_pipenv.clients import keyring_offer, places
 from codeartifact_pipenv.clients.edits import TOOLS, LoginEntry, repositories_of_twine
 from codeartifact_pipenv.clients.login_files import LoginStore, read_config
@@ -65,7 +64,10 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     ]
     if not chosen.dry_run:
         store.log_in(chosen.tool, path, entries)
-    _say(f"{path} {'would get' if chosen.dry_run else 'has now'}:", *_description(chosen, entries))
+    _say(
+        f"{path} {'would contain' if chosen.dry_run else 'now contains'}:",
+        *_description(chosen, entries),
+    )
     if not chosen.dry_run:
         _say(*_what_next(chosen, entries, list(tokens.values()), arguments))
         for name in filter(os.environ.get, TOOLS[chosen.tool].overrides):
@@ -155,14 +157,14 @@ def _what_next(
     arguments: Sequence[str],
 ) -> list[str]:
     tool = chosen.tool
-    lines = [f"Upload by: twine upload -r {e.name} dist/*" for e in entries if tool == "twine"]
+    lines = [f"Upload with: twine upload -r {e.name} dist/*" for e in entries if tool == "twine"]
     if chosen.keyring:
         lines.append(f"It contains no token: {tool} asks keyring, so the login does not expire.")
     else:
         lines.append(_when_it_ends(tokens))
         if _can_ask_keyring(chosen):
             instead = shlex.join(["pipenv-ca", "login", *arguments, "--keyring"])
-            lines.append(f"{tool} can ask keyring instead, and then never expires: {instead}")
+            lines.append(f"To avoid expiry, let {tool} ask keyring: {instead}")
     return [*lines, f"Undo: pipenv-ca logout {tool}"]
 
 
@@ -189,15 +191,15 @@ def _say(*lines: str) -> None:
 def _login_parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca login",
-        description="Write an index and its token into the configuration of a tool, for as long "
-        "as the token lives; `pipenv-ca logout` gives back what was there.",
+        description="Write an index and its token into the configuration of a tool. The login "
+        "ends when the token expires; `pipenv-ca logout` restores what was there.",
         examples={
             "pipenv-ca login twine": "to the project's repository",
             "pipenv-ca login pip --keyring": "without a token in a file",
             "pipenv-ca login netrc --dry-run": "see what would be written",
         },
     )
-    parser.add_argument("tool", choices=TOOLS, help="whose configuration")
+    parser.add_argument("tool", choices=TOOLS, help="the tool to log in")
     add_repository_options(parser)
     parser.add_argument(
         "--keyring", action="store_true", help="let pip or twine ask the keyring, without a token"
@@ -213,7 +215,7 @@ def _login_parser() -> Parser:
 
 
 def main_logout(arguments: Sequence[str], settings: Settings, report: Report) -> int:
-    """Take logins out of files, and remove the cached tokens of their domains.
+    """Remove logins from files, and the cached tokens of their domains.
 
     Without a tool it is about every file, and about the project's domains.
 
@@ -259,7 +261,7 @@ def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
     if logout.before is None:
         return f"{_removes(chosen)} the CodeArtifact tokens in {path}."
     if logout.is_restored:
-        return f"{'Would restore' if chosen.dry_run else 'Restored'} {path} as before the login."
+        return f"{'Would restore' if chosen.dry_run else 'Restored'} {path} to its state before the login."
     kept = f"; its earlier content is in {logout.aside}" if logout.aside else ""
     return f"{_removes(chosen)} the login in {path}; your later changes stay{kept}."
 
@@ -286,7 +288,7 @@ def _forget_tokens(
 def _logout_parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca logout",
-        description="Take logins out of the files of pip, twine and netrc, and remove the cached "
+        description="Remove logins from the files of pip, twine and netrc, and remove the cached "
         "tokens of their domains and of the project's.",
         examples={
             "pipenv-ca logout": "of everything",

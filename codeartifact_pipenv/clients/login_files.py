@@ -16,10 +16,15 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.clients.edits import TOOLS
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.atomic import remove_leftovers, remove_user_file, write_user_file
-from codeartifact_pipenv.files.lock import locked
-from codeartifact_pipenv.files.private import make_private_folder, read_private
-from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.io import (
+    locked,
+    make_private_folder,
+    read_private,
+    read_user_file,
+    remove_leftovers,
+    remove_user_file,
+    write_user_file,
+)
 from codeartifact_pipenv.settings import default_state_dir
 
 TYPE_CHECKING = False

@@ -16,8 +16,7 @@ from codeartifact_pipenv.clients.targets import (
 )
 from codeartifact_pipenv.clients.variables import ToolIndex, tool_indexes, variables_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.io import load_toml_bytes, read_user_file
 from codeartifact_pipenv.project.pipfile import working_directory
 from codeartifact_pipenv.terminal.arguments import Parser
 

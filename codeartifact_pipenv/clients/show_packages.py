@@ -190,11 +190,13 @@ def _parser() -> Parser:
     )
     what = "a package, for its versions; the URL of an index, else the Pipfile's"
     add_repository_options(parser, "NAME|URL", what)
-    parser.add_argument("--published", action="store_true", help="only what was published")
+    parser.add_argument(
+        "--published", action="store_true", help="only packages that were published there"
+    )
     parser.add_argument(
         "--newest",
         action="store_true",
-        help="the newest version of fetched packages too, at one call of AWS each",
+        help="show the newest version of fetched packages too; takes one AWS call for each",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -94,7 +94,7 @@ def _text(value: object) -> str:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca config",
-        description="Print the settings in force here, and where each comes from: an option, a "
+        description="Print the settings in use here, and where each comes from: an option, a "
         "variable, the project's pyproject.toml or your own config.toml.",
         examples={
             "pipenv-ca config": "for the project here",

@@ -31,15 +31,17 @@ USERNAME = "aws"
 def add_domain_options(parser: argparse.ArgumentParser) -> None:
     """Add the options by which the AWS CLI names a repository."""
     parser.add_argument("--domain", metavar="NAME", help="the domain's name")
-    parser.add_argument("--domain-owner", metavar="ACCOUNT", help="its account (the caller's)")
-    parser.add_argument("--region", metavar="REGION", help="its AWS region (the caller's)")
+    parser.add_argument(
+        "--domain-owner", metavar="ACCOUNT", help="its account (default: the caller's)"
+    )
+    parser.add_argument("--region", metavar="REGION", help="its AWS region (default: the caller's)")
     parser.add_argument("--repository", metavar="NAME", help="the repository's name")
 
 
 def add_repository_options(
     parser: argparse.ArgumentParser,
     metavar: str = "URL",
-    what: str = "of an index; else the Pipfile's CodeArtifact ones",
+    what: str = "an index (default: the Pipfile's CodeArtifact sources)",
 ) -> None:
     """Add URLs of repositories, or the options that name one."""
     # With a default, argparse does not call it required.
@@ -118,11 +120,11 @@ def read_options(options: argparse.Namespace, settings: Settings) -> RepositoryE
     name, owner, region = options.domain, options.domain_owner, options.region
     if not name:
         raise UsageError(
-            "It is not clear which domain is meant.",
+            "The domain is not set.",
             "Give a URL, or --domain NAME, or nothing in a project.",
         )
     if not (owner and region):
-        from codeartifact_pipenv.auth.token_request import caller_for
+        from codeartifact_pipenv.auth.resolver import caller_for
         from codeartifact_pipenv.clients.caller import find_account, find_region
 
         caller = caller_for(settings)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from codeartifact_pipenv.auth.token_request import check_owner, token_request
+from codeartifact_pipenv.auth.resolver import check_owner, token_request
 from codeartifact_pipenv.errors import ListingError
 from codeartifact_pipenv.lookups.aws_batch import AwsBatch
 from codeartifact_pipenv.lookups.repository_api import (

@@ -1,11 +1,13 @@
-"""Edits of a Pipfile's text that keep every other byte. Pure.
+"""Edits of a Pipfile, a lock and a pylock.toml. Pure.
 
-tomlkit keeps comments, order and formatting.
+tomlkit keeps the comments, order and formatting of TOML.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -16,9 +18,14 @@ import tomlkit.items
 from plette.pipfiles import DEFAULT_SOURCE_TOML
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, with_normalised_names
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.files.io import load_toml_bytes
+from codeartifact_pipenv.project.pipfile import (
+    DIRECT_KEYS,
+    entries_of,
+    entries_of_lock,
+    normalise,
+    with_normalised_names,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -296,3 +303,132 @@ def sources_of(text: str) -> list[Any]:
     """Return the sources of a Pipfile's text as plain data, as in a lock."""
     sources = load_toml_bytes(text.encode()).get("source", [])
     return list(sources) if isinstance(sources, list) else []
+
+
+# --- the lock ------------------------------------------------------------------------------
+
+
+def format_lock(document: dict[str, Any]) -> bytes:
+    """Write a lock as pipenv does."""
+    text = json.dumps(document, indent=4, separators=(",", ": "), sort_keys=True)
+    return f"{text}\n".encode()
+
+
+def hash_kind(document: dict[str, Any], pipfile: str) -> int | None:
+    """Return which of a Pipfile's hashes a lock has, or None if it has another Pipfile's."""
+    found, hashes = document["_meta"]["hash"]["sha256"], pipfile_hashes(pipfile)
+    return hashes.index(found) if found in hashes else None
+
+
+def lock_with_sources_at(
+    document: dict[str, Any], url: str | None, digest: str | None
+) -> dict[str, Any]:
+    """Return a lock with every source at one URL.
+
+    Args:
+        document: the lock.
+        url: the URL, or None to keep the sources' URLs.
+        digest: the hash to write, or None to keep the lock's.
+    """
+    staged = copy.deepcopy(document)
+    for source in staged["_meta"]["sources"] if url else ():
+        source["url"] = url
+        source["verify_ssl"] = True
+    if digest is not None:
+        staged["_meta"]["hash"]["sha256"] = digest
+    return staged
+
+
+def final_lock(
+    document: dict[str, Any],
+    sources: Sequence[Any],
+    digest: str,
+    index_of: Callable[[str, dict[str, Any]], str | None],
+) -> dict[str, Any]:
+    """Return the lock for the user.
+
+    Args:
+        document: the lock that pipenv wrote.
+        sources: the Pipfile's sources.
+        digest: the Pipfile's hash.
+        index_of: returns the index for a normalised name and its entry, or None to keep the
+            entry's.
+    """
+    done = copy.deepcopy(document)
+    done["_meta"]["sources"] = [dict(source) for source in sources]
+    done["_meta"]["hash"]["sha256"] = digest
+    for name, entry in entries_of_lock(done):
+        index = index_of(name, entry) if "version" in entry else None
+        if index is not None:
+            entry["index"] = index
+    return done
+
+
+def merged_lock(
+    before: dict[str, Any] | None, done: dict[str, Any], now: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Merge a command's changes into a lock that changed while the command ran.
+
+    The result has the command's hash: if that is not the Pipfile's, the lock counts as outdated.
+
+    Args:
+        before: the lock that the command was given, or None without a lock.
+        done: the lock that the command wrote.
+        now: the lock as it is now.
+
+    Returns:
+        The lock, and the packages that both sides changed; they stay as they are now.
+    """
+    result, refused = copy.deepcopy(now), []
+    for category, entries in {**(before or {}), **done}.items():
+        if not isinstance(entries, dict):
+            continue
+        old = (before or {}).get(category, {})
+        new = done.get(category, {})
+        there = result.setdefault(category, {})
+        for name in {**old, **new}:
+            wanted, had, has = new.get(name), old.get(name), there.get(name)
+            if wanted in (had, has):
+                continue
+            if has != had and category != "_meta":
+                refused.append(name)
+            elif wanted is None:
+                del there[name]
+            else:
+                there[name] = wanted
+    result["_meta"]["hash"] = done["_meta"]["hash"]
+    return result, refused
+
+
+# --- pylock.toml (PEP 751) -----------------------------------------------------------------
+
+
+def final_pylock(
+    text: str,
+    index: str,
+    real_url: Callable[[str], str],
+    index_of: Callable[[str], str | None],
+) -> str:
+    """Return the pylock.toml for the user.
+
+    Args:
+        text: the text that pipenv wrote.
+        index: the URL of the proxy index.
+        real_url: returns a file's upstream URL for its URL at the proxy index.
+        index_of: returns a package's index URL, as written in the Pipfile.
+    """
+    document = tomlkit.parse(text)
+    for package in document.get("packages", []):
+        if str(package.get("index", "")).startswith(index):
+            place = index_of(str(package["name"]))
+            if place is not None:
+                package["index"] = f"{place.rstrip('/')}/"
+        for file in _files(package):
+            if "url" in file:
+                file["url"] = real_url(str(file["url"]))
+    return tomlkit.dumps(document)
+
+
+def _files(package: Mapping[str, Any]) -> list[Any]:
+    single = [package[key] for key in ("sdist", "archive") if key in package]
+    return [*package.get("wheels", []), *single]

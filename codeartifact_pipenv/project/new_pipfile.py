@@ -13,18 +13,22 @@ from typing import NamedTuple
 
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import pip_settings
-from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public_index import default_source, is_default_source
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.pip_config import Given, in_pip_words
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.project.requirements_files import (
     Line,
     is_url,
     logical_lines,
     read_requirements_text,
 )
-from codeartifact_pipenv.project.sources import expand, login_of, source_url
-from codeartifact_pipenv.project.toml_edit import TomlEdit
+from codeartifact_pipenv.project.sources import (
+    default_source,
+    expand,
+    is_default_source,
+    login_of,
+    source_url,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 
     Tables = list[dict[str, str | bool]]
 
-_EMPTY = "[packages]\n\n[dev-packages]\n"
 _MOST_FILES = 100
 
 
@@ -93,14 +96,6 @@ def source_tables(indexes: Indexes, environ: Mapping[str, str]) -> Tables:
     return tables
 
 
-def pipfile_text(sources: Tables) -> str:
-    """Return the text of a Pipfile with these sources and no packages."""
-    edit = TomlEdit(_EMPTY)
-    for source in sources:
-        edit.add_source(source, first=False)
-    return edit.text()
-
-
 def pipfile_document(
     sources: Tables, named: Collection[str], index: str | None
 ) -> dict[str, object]:
@@ -120,11 +115,11 @@ def read_requirements(path: str) -> Requirements:
     kept: list[str] = []
     for line, given, folder in _lines(path, set()):
         for one in given:
-            if one.kind == pip_settings.INDEX:
+            if one.kind == pip_config.INDEX:
                 first.append(one.value)
-            elif one.kind == pip_settings.EXTRA_INDEX:
+            elif one.kind == pip_config.EXTRA_INDEX:
                 others.append(one.value)
-            elif one.kind == pip_settings.FILES and not is_url(one.value):
+            elif one.kind == pip_config.FILES and not is_url(one.value):
                 kept.append(f"{one.name} {shlex.quote(os.path.join(folder, one.value))}")
             else:
                 kept.append(line.text)

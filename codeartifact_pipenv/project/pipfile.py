@@ -1,17 +1,24 @@
-"""Finding and reading a project's Pipfile, lock and ``.env`` as pipenv does."""
+"""A project as pipenv sees it: its Pipfile and its lock, and the packages in them."""
 
 from __future__ import annotations
 
 import codecs
 import functools
+import json
 import os
+import re
+from typing import Any, NamedTuple
 
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.files.reading import read_bytes, read_text
-from codeartifact_pipenv.project.entries import is_category
+from codeartifact_pipenv.files.io import (
+    load_json_bytes,
+    load_toml_bytes,
+    read_bytes,
+    read_text,
+    read_user_file,
+)
 from codeartifact_pipenv.project.sources import (
     MIRROR_VARIABLE,
     Source,
@@ -19,6 +26,7 @@ from codeartifact_pipenv.project.sources import (
     check_token_use,
     check_unfinished_variable,
     expand,
+    is_default_source,
     read_source,
     url_fault,
     variables_in,
@@ -27,10 +35,11 @@ from codeartifact_pipenv.settings import variable_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
+
 
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
@@ -80,7 +89,7 @@ class Project:
         """The text of pipenv's Pipfile if the project has none, or None."""
         if self.pipfile is not None:
             return self.new_text
-        from codeartifact_pipenv.project.new_pipfile import pipfile_text
+        from codeartifact_pipenv.project.toml_edit import pipfile_text
 
         locked = self._lock_sources()
         keys = ("name", "url", "verify_ssl")
@@ -237,8 +246,6 @@ class Project:
         endpoint = parse_url(self.environ.get(MIRROR_VARIABLE, ""))
         if endpoint is None or source.endpoint is not None:
             return source
-        from codeartifact_pipenv.project.public_index import is_default_source
-
         if not is_default_source(expand(source.url, self.environ)):
             return source
         mirror = read_source(source.name, endpoint.simple_url, MIRROR_VARIABLE, {})
@@ -257,7 +264,6 @@ class Project:
 
     @functools.cached_property
     def _lock_document(self) -> Any:
-        from codeartifact_pipenv.project.lock import load_lock
 
         return load_lock(self.lock) if self.lock else None
 
@@ -489,3 +495,161 @@ def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for item in value:
             yield from _strings(item, place)
+
+
+# --- the lock ------------------------------------------------------------------------------
+
+
+def parse_lock(data: bytes) -> dict[str, Any] | None:
+    """Parse a lock; return None if it is not valid, which pipenv reports itself."""
+    try:
+        document = load_json_bytes(data)
+        _ = document["_meta"]["hash"]["sha256"]
+        sources = document["_meta"]["sources"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    is_list = isinstance(sources, list) and all(isinstance(source, dict) for source in sources)
+    return document if is_list and isinstance(document, dict) else None
+
+
+def read_lock(path: str) -> dict[str, Any] | None:
+    """Read a lock file; return None if it is missing, unreadable or not a valid lock."""
+    try:
+        return parse_lock(read_bytes(path))
+    except OSError:
+        return None
+
+
+def load_lock(path: str) -> dict[str, Any] | None:
+    """Read a lock file as any JSON object; return None if it is missing or not JSON.
+
+    pipenv reports invalid JSON, such as merge conflict markers, and writes a new lock.
+
+    Raises:
+        ConfigurationError: the file cannot be read; pipenv would fail with a traceback.
+    """
+    data = read_user_file(path)
+    if data is None:
+        return None
+    try:
+        document = load_json_bytes(data)
+    except json.JSONDecodeError:
+        return None
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except ValueError as error:
+        reason = str(error)
+    else:
+        if isinstance(document, dict):
+            return document
+        reason = "it is not a JSON object"
+    raise ConfigurationError(
+        f"{path} cannot be read: {reason}.", "Remove it, and run `pipenv-ca lock`."
+    )
+
+
+def has_direct_references(document: dict[str, Any] | None) -> bool:
+    """Whether a lock has packages from a folder, a repository or an archive."""
+    return any("version" not in entry for _, entry in entries_of_lock(document))
+
+
+def entries_of_lock(document: Mapping[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the entry of each package of a lock."""
+    for entry in locked_entries(document):
+        yield entry.written, entry.value
+
+
+# --- package entries of Pipfile and lock ---------------------------------------------------
+
+# Tables of a Pipfile without packages; every other table is a package category.
+_NO_CATEGORIES = frozenset({"source", "requires", "scripts", "pipenv", "pipfile", "build-system"})
+# Keys of entries that do not come from an index.
+DIRECT_KEYS = frozenset({"file", "path", "git", "hg", "svn", "bzr"})
+
+
+class Entry(NamedTuple):
+    """One package entry of a Pipfile.
+
+    Attributes:
+        category: the entry's table.
+        written: the name as written.
+        value: the value as written.
+    """
+
+    category: str
+    written: str
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """The normalised name."""
+        return normalise(self.written)
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The keys of the entry in the document."""
+        return self.category, self.written
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The value as a table; a plain version becomes ``{"version": ...}``."""
+        return self.value if isinstance(self.value, dict) else {"version": self.value}
+
+    @property
+    def source(self) -> str | None:
+        """The source named by ``index``, if any."""
+        index = self.value.get("index") if isinstance(self.value, dict) else None
+        return index if isinstance(index, str) else None
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the package comes from an index."""
+        return not isinstance(self.value, dict) or not DIRECT_KEYS & self.value.keys()
+
+
+def is_category(name: str) -> bool:
+    """Whether a table of a Pipfile contains packages."""
+    return name not in _NO_CATEGORIES
+
+
+def entries_of(document: Mapping[str, object] | None) -> Iterator[Entry]:
+    """Yield the package entries of a parsed Pipfile in order."""
+    for category, entries in (document or {}).items():
+        if is_category(category) and isinstance(entries, dict):
+            for name, value in entries.items():
+                yield Entry(category, name, value)
+
+
+def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
+    """Yield the package entries of a parsed lock in order."""
+    for category, entries in (document or {}).items():
+        if category != "_meta" and isinstance(entries, dict):
+            for name, value in entries.items():
+                if isinstance(value, dict):
+                    yield Entry(category, name, value)
+
+
+def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parsed Pipfile with normalised package names."""
+    return {
+        category: {normalise(name): value for name, value in entries.items()}
+        if is_category(category) and isinstance(entries, dict)
+        else entries
+        for category, entries in document.items()
+    }
+
+
+# --- package names -------------------------------------------------------------------------
+
+
+def normalise(name: str) -> str:
+    """Return the normalised name of a package (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a normalised name matches a name or a pattern such as ``acme-*``."""
+    return any(
+        name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
+        for wanted in map(normalise, patterns)
+    )

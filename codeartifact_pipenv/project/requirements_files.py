@@ -16,9 +16,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import pip_settings
-from codeartifact_pipenv.files.pip_settings import Given, in_pip_words
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_bytes
+from codeartifact_pipenv.files.pip_config import Given, in_pip_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class RequirementsReader:
                 continue
             parts += _kept(words[at : one.at], parts)
             at = one.at + one.taken
-            if one.kind == pip_settings.FILES and one.value:
+            if one.kind == pip_config.FILES and one.value:
                 check_url(
                     _included_place(one.value, file.place),
                     line.text,
@@ -227,7 +227,7 @@ class RequirementsReader:
         return [*parts, *_kept(words[at:], parts)]
 
     def _check(self, given: Given, place: str, number: int) -> None:
-        own = given.kind in {pip_settings.INDEX, pip_settings.EXTRA_INDEX}
+        own = given.kind in {pip_config.INDEX, pip_config.EXTRA_INDEX}
         if own and self._is_own(given.value):
             return
         raise ConfigurationError(
@@ -240,7 +240,7 @@ class RequirementsReader:
         # pipenv reads physical lines, as UTF-8, and adds their indexes to the Pipfile.
         for number, written in enumerate(data.decode(errors="replace").split("\n"), 1):
             for given in in_pip_words(_COMMENT.sub("", written.strip()).split()):
-                if given.kind in {pip_settings.INDEX, pip_settings.EXTRA_INDEX}:
+                if given.kind in {pip_config.INDEX, pip_config.EXTRA_INDEX}:
                     self._check(given, file.place, number)
                     file.is_changed = True
 

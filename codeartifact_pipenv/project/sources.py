@@ -6,12 +6,15 @@ variable of the password is not expanded: it receives the token.
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import NamedTuple
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.url_correction import correct_url
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeartifact_pipenv.endpoint import Domain
+
 
 USERNAME = "aws"
 MIRROR_VARIABLE = "PIPENV_PYPI_MIRROR"
@@ -415,3 +419,64 @@ def _login_of(url: str) -> str:
     if re.fullmatch(r"\$\w+|\$\{\w+\}", password):
         return f"{username or USERNAME}:{password}@"
     return f"{USERNAME}:${{{TOKEN_VARIABLE}}}@"
+
+
+# --- the public index ----------------------------------------------------------------------
+
+
+def default_source() -> dict[str, str | bool]:
+    """Return the source that pipenv writes into new Pipfiles and uses by default."""
+    from plette.pipfiles import DEFAULT_SOURCE_TOML  # slow to import
+
+    document: dict[str, Any] = load_toml_bytes(DEFAULT_SOURCE_TOML.encode())
+    found: dict[str, str | bool] = document["source"][0]
+    return found
+
+
+@functools.cache
+def _default_url() -> str:
+    return str(default_source()["url"]).rstrip("/")
+
+
+def is_default_source(url: str) -> bool:
+    """Whether a URL is that of pipenv's default source."""
+    return url.rstrip("/") == _default_url()
+
+
+def public_index_url(environ: Mapping[str, str]) -> str:
+    """Return the URL of the public index or of its configured mirror."""
+    return environ.get("PIPENV_PYPI_MIRROR") or _default_url()
+
+
+# --- the cool-down period ------------------------------------------------------------------
+# Files uploaded in the last days are ignored.
+
+
+def cool_down_cutoff(document: Mapping[str, Any], environ: Mapping[str, str]) -> datetime | None:
+    """Return the time before which files must have been uploaded, or None without a cool-down.
+
+    It is set by ``cool-down-period`` in a Pipfile's ``[pipenv]``, such as ``7d`` (pipenv 2026.8), or
+    by ``PIP_UPLOADED_PRIOR_TO``, a time or a number of days such as ``P7D`` (pip 26.0).
+
+    Args:
+        document: the Pipfile, parsed.
+        environ: the environment as pipenv sees it.
+    """
+    table = document.get("pipenv")
+    period = table.get("cool-down-period") if isinstance(table, dict) else None
+    given = period or environ.get("PIP_UPLOADED_PRIOR_TO")
+    if not isinstance(given, str):
+        return None
+    days = re.fullmatch(r"(\d{1,6})d|P(\d{1,6})D", given.strip())
+    if days:
+        return datetime.now(timezone.utc) - timedelta(days=int(days[1] or days[2]))
+    return None if period else parse_timestamp(given)
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """Parse an upload time (ISO 8601, PEP 700); return None for other text."""
+    try:
+        found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.astimezone()

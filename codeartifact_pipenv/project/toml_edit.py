@@ -12,12 +12,12 @@ import re
 from typing import Any
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.toml_positions import toml_positions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     Keys = tuple[Hashable, ...]
 
@@ -245,3 +245,11 @@ def _edit_error(keys: Keys) -> ConfigurationError:
         f"{where or 'An entry'} in the Pipfile cannot be changed without touching the rest.",
         "Change it by hand, as `pipenv-ca lint` says.",
     )
+
+
+def pipfile_text(sources: Iterable[dict[str, str | bool]]) -> str:
+    """Return the text of a Pipfile with these sources and no packages."""
+    edit = TomlEdit("[packages]\n\n[dev-packages]\n")
+    for source in sources:
+        edit.add_source(source, first=False)
+    return edit.text()

@@ -10,7 +10,7 @@ import contextlib
 import re
 from bisect import bisect_right
 
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

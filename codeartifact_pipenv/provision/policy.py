@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import AbsentError, Aws
 from codeartifact_pipenv.provision.documents import ROLES, meaning, role_document
@@ -93,8 +93,7 @@ def _ensure_policy(aws: Aws, name: str, arn: str, document: dict[str, Any]) -> S
         oldest = [each["VersionId"] for each in versions if each["VersionId"] != default][-1]
         return Step(
             "conflict",
-            f"The policy {name} says something else, and has {len(versions)} versions, as many "
-            "as IAM keeps.",
+            f"The policy {name} differs, and has {len(versions)} versions, as many as IAM keeps.",
             "Delete one yourself, such as the oldest: `aws iam delete-policy-version "
             f"--policy-arn {arn} --version-id {oldest}`.",
         )
@@ -133,18 +132,19 @@ def _seconds(word: str) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca provision policy",
-        description="Print the least that somebody needs as a policy for IAM, or create it there.",
+        description="Print the smallest IAM policy for a kind of user, or create it in IAM.",
         examples={"pipenv-ca provision policy reader --domain acme --repository team": ""},
     )
     parser.add_argument(
         "role",
         choices=ROLES,
         help="admin: provisions the domain and the repository, reserves names, and installs; "
-        "publisher: installs and publishes; reader: installs; ci: installs, and may ask nothing "
-        "else",
+        "publisher: installs and publishes; reader: installs and runs doctor; ci: only installs",
     )
     add_target_options(parser)
-    parser.add_argument("--store", default=DEFAULT_STORE, metavar="NAME", help="an admin's store")
+    parser.add_argument(
+        "--store", default=DEFAULT_STORE, metavar="NAME", help="the store that an admin provisions"
+    )
     parser.add_argument(
         "--kms-key",
         type=word_like(
@@ -152,13 +152,13 @@ def _parser() -> Parser:
             "the ARN of a key, as arn:aws:kms:REGION:ACCOUNT:key/ID",
         ),
         metavar="ARN",
-        help="an admin's key of the domain",
+        help="the domain's key, for an admin",
     )
     parser.add_argument(
         "--maximum-duration",
         type=_seconds,
         metavar="SECONDS",
-        help=f"bound on the life of tokens, {MINIMUM_DURATION} to {MAXIMUM_DURATION}",
+        help=f"longest lifetime of a token, {MINIMUM_DURATION} to {MAXIMUM_DURATION}",
     )
     parser.add_argument(
         "--create",

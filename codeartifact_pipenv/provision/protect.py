@@ -11,12 +11,15 @@ import os
 import re
 from typing import Any
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.lock import read_lock
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.pipfile import load_project, working_directory
+from codeartifact_pipenv.project.pipfile import (
+    entries_of,
+    load_project,
+    normalise,
+    read_lock,
+    working_directory,
+)
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.plan import Plan, Step, add_plan_options, run_plan
 from codeartifact_pipenv.provision.target import add_target_options, find_repository
@@ -259,7 +262,7 @@ def _parser() -> Parser:
         nargs="?",
         const="",
         metavar="PATH",
-        help="the names of a Pipfile and its lock that have CodeArtifact as index",
+        help="the names in a Pipfile and its lock whose index is CodeArtifact",
     )
     add_target_options(parser)
     add_plan_options(parser)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.aws import Aws
 from codeartifact_pipenv.provision.ensure import PUBLIC_INDEX, WantedIndex, ensure_index
@@ -99,7 +99,7 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: WantedIndex) -> Iterator[st
             f"--region {region} --repository {wanted.repository}"
         )
         yield ""
-    yield from ("Add it to a project, or begin one in an empty folder:", "")
+    yield from ("Add it to a project, or create one in an empty folder:", "")
     yield f"    {texts['pipenv']}"
 
 
@@ -122,8 +122,8 @@ def _tag(word: str) -> tuple[str, str]:
 def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca provision",
-        description="Create a CodeArtifact domain, a store of public packages and a repository, as "
-        "far as they do not exist yet. Nothing is ever deleted.",
+        description="Create a CodeArtifact domain, a store of public packages and a repository. "
+        "Existing resources are kept.",
         parts={
             "access": "log pip and twine in",
             "policy": "print or create a policy for IAM",
@@ -153,7 +153,7 @@ def _add_resource_options(parser: Parser) -> None:
         help=f"the repository that is connected to {PUBLIC_INDEX} ({DEFAULT_STORE})",
     )
     parser.add_argument(
-        "--kms-key", type=_key, metavar="ARN", help="of a new domain; else AWS's own"
+        "--kms-key", type=_key, metavar="ARN", help="encrypts a new domain (default: AWS's own key)"
     )
     parser.add_argument(
         "--tags",
@@ -162,10 +162,10 @@ def _add_resource_options(parser: Parser) -> None:
         type=_tag,
         default=[],
         metavar="K=V",
-        help="of domain and repositories",
+        help="tags of the domain and the repositories",
     )
-    parser.add_argument("--description", metavar="TEXT", help="of the repository")
-    grants = {"read": ("readers", " to read"), "publish": ("publishers", ", who may also publish")}
+    parser.add_argument("--description", metavar="TEXT", help="description of the repository")
+    grants = {"read": ("readers", "read"), "publish": ("publishers", "read and publish")}
     for access, (who, what) in grants.items():
         parser.add_argument(
             f"--grant-{access}",
@@ -174,5 +174,5 @@ def _add_resource_options(parser: Parser) -> None:
             default=[],
             type=read_principal,
             metavar="WHO",
-            help=f"let an account, an ARN or an organisation (o-ID) in{what}",
+            help=f"allow an account, an ARN or an organisation (o-ID) to {what}",
         )

@@ -24,8 +24,8 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for domain and repository."""
     add_domain_options(parser)
     parser.epilog = (
-        "The variables MY_DOMAIN, DOMAIN_OWNER and MY_REPO stand for the first options; the owner "
-        "is otherwise the account that asks, the region that of AWS_REGION or of the profile."
+        "The variables MY_DOMAIN, DOMAIN_OWNER and MY_REPO are defaults of --domain, "
+        "--domain-owner and --repository."
     )
 
 
@@ -46,7 +46,7 @@ def _of_variable(variable: str, option: str) -> str:
     value = os.environ.get(variable)
     if not value:
         raise UsageError(
-            f"It is not clear which {option.removeprefix('--')} is meant.",
+            f"The {option.removeprefix('--')} is not set.",
             f"Give {option} NAME, or set {variable}.",
         )
     return value

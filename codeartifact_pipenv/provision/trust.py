@@ -10,7 +10,7 @@ import re
 import sys
 from typing import Any
 
-from codeartifact_pipenv.auth.token_request import caller_for
+from codeartifact_pipenv.auth.resolver import caller_for
 from codeartifact_pipenv.clients.caller import find_account
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.provision.target import word_like
@@ -94,9 +94,7 @@ def _parser() -> Parser:
         "--account",
         type=word_like("[0-9]{12}", "an AWS account of 12 digits"),
         metavar="ACCOUNT",
-        help="of the role; else the one that asks",
+        help="the role's account (default: the caller's)",
     )
-    parser.add_argument(
-        "--allow-wildcards", action="store_true", help="* and ? may stand for several"
-    )
+    parser.add_argument("--allow-wildcards", action="store_true", help="allow * and ? in names")
     return parser

@@ -7,7 +7,7 @@ import re
 from urllib.parse import quote, unquote
 
 from codeartifact_pipenv.lookups.simple_page import File
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.proxy_index.model import NOWHERE, FileOrigin
 
 TYPE_CHECKING = False

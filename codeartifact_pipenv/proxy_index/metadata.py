@@ -16,9 +16,13 @@ import re
 import zipfile
 from typing import IO, cast
 
-from codeartifact_pipenv.files.atomic import write_private_file
-from codeartifact_pipenv.files.private import check_own_folder, make_private_folder, read_private
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.files.io import (
+    check_own_folder,
+    make_private_folder,
+    read_private,
+    write_private_file,
+)
+from codeartifact_pipenv.project.pipfile import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import requests
 from codeartifact_pipenv.lookups.index_client import read_body
 from codeartifact_pipenv.lookups.simple_page import read_page
 from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES, is_metadata
-from codeartifact_pipenv.proxy_index.once import Once
+from codeartifact_pipenv.proxy_index.model import Once
 from codeartifact_pipenv.proxy_index.upstreams import adapter
 
 TYPE_CHECKING = False

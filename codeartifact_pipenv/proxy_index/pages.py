@@ -14,10 +14,10 @@ from codeartifact_pipenv.proxy_index.model import (
     DEFAULT_SOURCE,
     NOWHERE,
     Listing,
+    Once,
     Refusal,
     RefusedError,
 )
-from codeartifact_pipenv.proxy_index.once import Once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ import time
 from http import HTTPStatus
 from typing import NamedTuple
 
-from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.files.digest import digest
+from codeartifact_pipenv.auth.authorization_token import TokenCache
+from codeartifact_pipenv.files.io import digest
 from codeartifact_pipenv.lookups.simple_page import PLAIN_HTML, read_page
-from codeartifact_pipenv.proxy_index.model import Refusal, RefusedError
-from codeartifact_pipenv.proxy_index.once import Once
+from codeartifact_pipenv.proxy_index.model import Once, Refusal, RefusedError
 from codeartifact_pipenv.proxy_index.other_indexes import ACCEPT
 from codeartifact_pipenv.proxy_index.upstreams import convert_errors
 from codeartifact_pipenv.settings import MAXIMUM_DURATION

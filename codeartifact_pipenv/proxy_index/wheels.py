@@ -18,8 +18,7 @@ from codeartifact_pipenv.proxy_index.metadata import (
     is_metadata,
     metadata_of,
 )
-from codeartifact_pipenv.proxy_index.model import NOWHERE, Refusal, RefusedError
-from codeartifact_pipenv.proxy_index.once import Once
+from codeartifact_pipenv.proxy_index.model import NOWHERE, Once, Refusal, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

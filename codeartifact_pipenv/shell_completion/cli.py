@@ -7,16 +7,14 @@ import os
 import re
 import sys
 
-from codeartifact_pipenv.cli import OWN_VERBS, takes_next_word
+from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, UsageError
-from codeartifact_pipenv.files.atomic import write_user_file
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.io import read_text, write_user_file
 from codeartifact_pipenv.processes.capture import output_of
-from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir
+from codeartifact_pipenv.settings import SETTINGS, Settings, default_cache_dir, takes_next_word
 from codeartifact_pipenv.shell_completion.helps import read_help
 from codeartifact_pipenv.shell_completion.scripts import SCRIPTS, script
-from codeartifact_pipenv.wrapper.commands import RUN_COMMANDS
-from codeartifact_pipenv.wrapper.executable import find_pipenv
+from codeartifact_pipenv.wrapper.pipenv_cli import RUN_COMMANDS, find_pipenv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

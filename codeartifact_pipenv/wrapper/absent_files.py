@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from codeartifact_pipenv.lookups.index_client import IndexClient
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,23 +6,23 @@ import contextlib
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
-from codeartifact_pipenv.files.pip_settings import FILES, INDEX, in_pipenv_words
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.io import read_text
+from codeartifact_pipenv.files.pip_config import FILES, INDEX, in_pipenv_words
 from codeartifact_pipenv.project.new_pipfile import (
     Indexes,
     Requirements,
     pipfile_document,
-    pipfile_text,
     read_requirements,
     source_tables,
 )
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
-from codeartifact_pipenv.wrapper import commands
+from codeartifact_pipenv.project.toml_edit import pipfile_text
+from codeartifact_pipenv.settings import CommandLine
+from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def new_project(line: CommandLine, empty: Project) -> NewProject | None:
         return None
     tables = source_tables(indexes, environ)
     index = _source_name(words.indexes[-1], tables, environ) if words.indexes else None
-    named = commands.named_packages(line.command, words.rest)
+    named = pipenv_cli.named_packages(line.command, words.rest)
     project = Project(
         empty.home,
         empty.directory,

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.endpoint import Domain
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
+    from codeartifact_pipenv.settings import CommandLine
     from codeartifact_pipenv.wrapper.absent_files import AbsentFile
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
 
 
 class FailedRun(NamedTuple):

@@ -6,25 +6,23 @@ import contextlib
 import gc
 import os
 
-from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.executable import find_pipenv
-from codeartifact_pipenv.wrapper.run_files import sweep
+from codeartifact_pipenv.wrapper import pipenv_cli
+from codeartifact_pipenv.wrapper.pipenv_cli import cannot_start, find_pipenv
+from codeartifact_pipenv.wrapper.run_files import has_pipfile, project_lock, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from codeartifact_pipenv.cli import CommandLine
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import Settings
-    from codeartifact_pipenv.wrapper.command_context import CommandContext
-    from codeartifact_pipenv.wrapper.executable import Pipenv
+    from codeartifact_pipenv.settings import CommandLine, Settings
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
-    from codeartifact_pipenv.wrapper.plan import RunPlan
+    from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv
+    from codeartifact_pipenv.wrapper.plan import CommandContext, RunPlan
     from codeartifact_pipenv.wrapper.run import Outcome
 
 _NO_PIPFILE = "No Pipfile was found"
@@ -53,14 +51,14 @@ def run_pipenv(
     """
     line, pipenv = _move_mirror_to_environment(line), find_pipenv(settings)
     gc.disable()  # until pipenv takes over or the process ends
-    needs_index = commands.needs_index(line.command, line.arguments)
-    if not (needs_index or commands.runs_program(line.command)):
+    needs_index = pipenv_cli.needs_index(line.command, line.arguments)
+    if not (needs_index or pipenv_cli.runs_program(line.command)):
         sweep()
         _refuse_login_without_pipfile(line)
-        if line.command is None and commands.asks_pipenv_help(line.rest):
+        if line.command is None and pipenv_cli.asks_pipenv_help(line.rest):
             return _print_help(line, pipenv)
         return _pass_through(line, pipenv, report)
-    from codeartifact_pipenv.wrapper.command_context import CommandContext
+    from codeartifact_pipenv.wrapper.plan import CommandContext
 
     context = CommandContext(line, pipenv, settings, report, explain)
     return _run_with_tokens(context) if needs_index else _run_program(context)
@@ -86,10 +84,10 @@ def _print_help(line: CommandLine, pipenv: Pipenv) -> int:
 
 def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
     """Replace ``--pypi-mirror`` by its variable, which child processes inherit."""
-    arguments, url = commands.without_mirror(line.command, line.arguments)
+    arguments, url = pipenv_cli.without_mirror(line.command, line.arguments)
     if url is None:
         return line
-    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.settings import CommandLine
 
     os.environ["PIPENV_PYPI_MIRROR"] = url
     before = line.rest[: len(line.rest) - len(line.arguments)]
@@ -101,7 +99,7 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
 
 def _run_with_tokens(context: CommandContext) -> int:
     project = _load_project(context)
-    makes = commands.resolves(context.line.command, context.line.arguments)
+    makes = pipenv_cli.resolves(context.line.command, context.line.arguments)
     if project.pipfile is None and makes:
         return _run_and_exit(lambda: _run_in_empty_folder(context, project))
     if not project.document.get("source") and makes:
@@ -149,10 +147,8 @@ def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
 
 def _refuse_login_without_pipfile(line: CommandLine) -> None:
     """Raise ConfigurationError if pipenv would create a Pipfile with a token."""
-    if commands.never_creates_pipfile(line.command, line.rest):
+    if pipenv_cli.never_creates_pipfile(line.command, line.rest):
         return
-    from codeartifact_pipenv.wrapper.run_files import has_pipfile
-
     if not has_pipfile():
         from codeartifact_pipenv.wrapper.empty_folder import refuse_login
 
@@ -175,10 +171,10 @@ def _run_program(context: CommandContext) -> int:
         _pass_through(line, pipenv, report)
     if project.pipfile is None:
         _refuse_login_without_pipfile(line)
-    pip = bool(commands.pip_calls(line.command, line.arguments, project.scripts))
-    nested = None if pip else commands.nested_pip(line.command, line.arguments, project.scripts)
+    pip = bool(pipenv_cli.pip_calls(line.command, line.arguments, project.scripts))
+    nested = None if pip else pipenv_cli.nested_pip(line.command, line.arguments, project.scripts)
     # pip-audit is not a program of the user.
-    is_users = not pip and line.command in commands.RUN_COMMANDS
+    is_users = not pip and line.command in pipenv_cli.RUN_COMMANDS
     gives_token = is_users and settings.flag("run-token")
     if nested is not None and not gives_token and _names_repository(project):
         return _run_and_exit(lambda: _run_nested_pip(context, project, nested))
@@ -204,7 +200,7 @@ def _run_nested_pip(context: CommandContext, project: Project, words: str) -> in
     if status <= 0 or status in _NOT_A_FAILED_PIP or _pip_has_repository(project):
         return status
     arguments = context.line.arguments
-    program = arguments[len(commands.run_options(arguments))]
+    program = arguments[len(pipenv_cli.run_options(arguments))]
     typed = "pip install" if {*words} & {*"'\"[](),\n"} else words
     more = " ..." if typed.endswith(("install", "download", "wheel", "index")) else ""
     context.report.error(
@@ -222,7 +218,6 @@ def _run_unchanged(line: CommandLine, pipenv: Pipenv) -> int:
     A status of -N means that signal N ended it.
     """
     from codeartifact_pipenv.processes.child import Interrupted, signals
-    from codeartifact_pipenv.wrapper.executable import cannot_start
 
     words = [*pipenv.command, *line.rest]
     try:
@@ -309,7 +304,7 @@ def _report_sources(sources: Sequence[Source], project: Project, report: Report)
             for found in near_misses([source], project.environ):
                 report.warning(f"{found.sentence} {found.hint}", found.code)
         else:
-            report.note(f"source {source.name}: another index, unchanged")
+            report.note(f"source {source.name}: not CodeArtifact, unchanged")
 
 
 @contextlib.contextmanager
@@ -318,8 +313,6 @@ def _lock_project(context: CommandContext, project: Project) -> Iterator[tuple[P
 
     The block gets the project, read again after a wait, and the descriptors for pipenv to inherit.
     """
-    from codeartifact_pipenv.wrapper.run_files import project_lock
-
     waited: list[bool] = []
 
     def tell() -> None:
@@ -385,7 +378,9 @@ def _explain(plan: RunPlan, outcome: Outcome) -> None:
 
     context, line = plan.context, plan.context.line
     # pip-audit also fails if it finds a vulnerability.
-    is_packages = line.command in commands.INDEX_COMMANDS or (context.pip and line.command == "run")
+    is_packages = line.command in pipenv_cli.INDEX_COMMANDS or (
+        context.pip and line.command == "run"
+    )
     is_failure = outcome.status > 0 and outcome.status not in INTERRUPTED
     if not is_failure or outcome.interrupted or not is_packages:
         return
@@ -411,7 +406,7 @@ def _explain(plan: RunPlan, outcome: Outcome) -> None:
 
 def _fallback_requirements(context: CommandContext) -> list[str]:
     command, arguments = context.line.command, context.line.arguments
-    return [] if command == "uninstall" else commands.requirements(command, arguments)
+    return [] if command == "uninstall" else pipenv_cli.requirements(command, arguments)
 
 
 def _install_by_pip(context: CommandContext, descriptors: Sequence[int], wanted: list[str]) -> int:
@@ -433,7 +428,7 @@ def _install_by_pip(context: CommandContext, descriptors: Sequence[int], wanted:
 
 
 def _run_step(context: CommandContext, words: list[str], descriptors: Sequence[int]) -> int:
-    from codeartifact_pipenv.cli import CommandLine
+    from codeartifact_pipenv.settings import CommandLine
 
     context = context._replace(line=CommandLine(context.line.options, words, 0))
     return _run(context, _load_project(context), descriptors)

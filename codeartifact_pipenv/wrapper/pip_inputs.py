@@ -11,37 +11,42 @@ import os
 from typing import NamedTuple
 
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.files import pip_config, pip_settings
-from codeartifact_pipenv.files.pip_settings import FILES, INDEX, PIP_WORDS, in_pip_words
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.pip_config import (
+    FILES,
+    INDEX,
+    PIP_WORDS,
+    in_pip_words,
+    in_pipenv_words,
+)
 from codeartifact_pipenv.project.sources import expand, read_source, without_credentials
-from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.child_environment import refuse_index_by_url
-from codeartifact_pipenv.wrapper.user_settings import user_settings
+from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from codeartifact_pipenv.cli import CommandLine
-    from codeartifact_pipenv.files.pip_settings import Given
+    from codeartifact_pipenv.files.pip_config import Given
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.requirements_files import RequirementsFile
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.wrapper.commands import PipCall
+    from codeartifact_pipenv.settings import CommandLine
+    from codeartifact_pipenv.wrapper.pipenv_cli import PipCall
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
 
     PathOf = Callable[[RequirementsFile], str]
 
+
 _REASONS = {
-    pip_settings.INDEX: "names an index that is not a CodeArtifact source of this project",
-    pip_settings.EXTRA_INDEX: "names an extra index, which pip would also ask for private names",
-    pip_settings.FIND_LINKS: "names files that pip would also use for private packages",
-    pip_settings.NO_INDEX: "keeps pip from this project's sources",
-    pip_settings.ISOLATED: "keeps pip from this project's sources: it would ask the public index",
+    pip_config.INDEX: "names an index that is not a CodeArtifact source of this project",
+    pip_config.EXTRA_INDEX: "names an extra index, which pip would also ask for private names",
+    pip_config.FIND_LINKS: "names files that pip would also use for private packages",
+    pip_config.NO_INDEX: "keeps pip from this project's sources",
+    pip_config.ISOLATED: "keeps pip from this project's sources: it would ask the public index",
 }
-_FILE_KEYS = [s.name[2:] for s in pip_settings.SETTINGS if s.kind == FILES]
+_FILE_KEYS = [s.name[2:] for s in pip_config.SETTINGS if s.kind == FILES]
 
 
 class _Replacement(NamedTuple):
@@ -158,7 +163,7 @@ class PipInputs:
         self.user = user_settings({n: v for n, v in os.environ.items() if n not in dotenv})
         self._check_dotenv()
         if pip:
-            for call in commands.pip_calls(line.command, line.arguments, project.scripts):
+            for call in pipenv_cli.pip_calls(line.command, line.arguments, project.scripts):
                 self._check_pip(call)
         else:
             refuse_index_by_url(line.rest, sources)
@@ -215,7 +220,7 @@ class PipInputs:
     def _check_dotenv(self) -> None:
         dotenv = self._project.dotenv
         for name, value in (dotenv.values if dotenv else {}).items():
-            setting = pip_settings.setting_of_variable(name)
+            setting = pip_config.setting_of_variable(name)
             if dotenv is None or value is None or setting is None or setting.kind == FILES:
                 continue
             raise ConfigurationError(
@@ -226,7 +231,7 @@ class PipInputs:
     def _check_pip(self, call: PipCall) -> None:
         place = f" in [scripts] {call.script} of {self._project.pipfile}" if call.script else ""
         for name in call.assigned:
-            setting = pip_settings.setting_of_variable(name)
+            setting = pip_config.setting_of_variable(name)
             if setting is not None and setting.kind != FILES:
                 raise _refusal(f"{name}={place}", setting.kind, typed=not place)
         environ = {**self._project.environ, **call.assigned}
@@ -245,7 +250,7 @@ class PipInputs:
         self.reads_files |= bool(found)
         if any(file.is_changed for _, file in found):
             self._replace_in(call, found)
-        self._check_variables(environ, commands.pip_command(words), call.assigned)
+        self._check_variables(environ, pipenv_cli.pip_command(words), call.assigned)
 
     def _replace_in(self, call: PipCall, found: Sequence[tuple[Given, RequirementsFile]]) -> None:
         resolved = [*call.before, *call.words]
@@ -256,7 +261,7 @@ class PipInputs:
                 "Run its pip with `pipenv-ca run pip`, or remove the index lines from the files.",
             )
         line = self._line
-        options = commands.run_options(line.arguments)
+        options = pipenv_cli.run_options(line.arguments)
         before = [*line.rest[: (line.command_at or 0) + 1], *options, *call.before]
         self._rewrite = _Rewrite(before, call.words, [_replace_file(*each) for each in found])
 
@@ -264,7 +269,7 @@ class PipInputs:
         line, environ = self._line, self._project.environ
         files: list[RequirementsFile] = []
         found: list[_Replacement] = []
-        for given in pip_settings.in_pipenv_words(line.arguments):
+        for given in pip_config.in_pipenv_words(line.arguments):
             if given.kind == FILES and line.command == "install":
                 files.append(self._files.read(given.value, environ, for_pipenv=True))
                 found.append(_replace_file(given, files[-1]))
@@ -294,7 +299,7 @@ class PipInputs:
     def _check_words_variable(self, environ: Mapping[str, str]) -> None:
         import json
 
-        name = pip_settings.PIP_WORDS_VARIABLE
+        name = pip_config.PIP_WORDS_VARIABLE
         try:
             words: Any = json.loads(environ.get(name) or "[]")
         except ValueError:
@@ -319,7 +324,7 @@ class PipInputs:
             files = [self._files.read_checked(name, written, where, environ) for name in names]
             if is_projects:
                 _refuse_changed_files(files, where)
-            is_variable = pip_settings.setting_of_variable(where) is not None
+            is_variable = pip_config.setting_of_variable(where) is not None
             name = where if is_variable else f"PIP_{key.upper().replace('-', '_')}"
             if files:
                 self._variables[name] = files
@@ -327,11 +332,11 @@ class PipInputs:
 
 def checks_hashes(line: CommandLine, project: Project) -> bool:
     """Whether every private package that a command installs has hashes in the lock."""
-    from codeartifact_pipenv.project.lock import read_lock
+    from codeartifact_pipenv.project.pipfile import read_lock
 
-    skips = any(commands.abbreviates(word, "--skip-lock", "--sk") for word in line.arguments)
+    skips = any(pipenv_cli.abbreviates(word, "--skip-lock", "--sk") for word in line.arguments)
     lock = read_lock(project.lock or "")
-    if line.command not in {"sync", "install"} or commands.resolves(line.command, line.arguments):
+    if line.command not in {"sync", "install"} or pipenv_cli.resolves(line.command, line.arguments):
         return False
     if skips or lock is None or "build-system" in project.document:
         return False
@@ -383,8 +388,8 @@ def _require_single_word(path: str) -> str:
     """Return a path without blanks."""
     if len(path.split()) != 1:
         raise ConfigurationError(
-            f"{path} contains a blank, so pip would read it as several names.",
-            "Set TMPDIR to a folder without blanks in its path.",
+            f"{path} contains a space, so pip would read it as several names.",
+            "Set TMPDIR to a folder without spaces in its path.",
         )
     return path
 
@@ -405,3 +410,144 @@ def _refusal(what: str, kind: str, *, typed: bool) -> ConfigurationError | Usage
         "Remove it: pip searches all sources of the Pipfile. For local files of packages that are "
         "not private, set PIP_FIND_LINKS in your environment.",
     )
+
+
+def refuse_index_by_url(arguments: Sequence[str], sources: Sequence[Source]) -> None:
+    """Raise ConfigurationError if a pipenv command names an index by URL.
+
+    pipenv would add it to the Pipfile as a source and ask it for private names.
+    """
+    names = {source.name for source in sources}
+    for given in in_pipenv_words(arguments):
+        is_url = "/" in given.value or ":" in given.value
+        if given.kind == INDEX and is_url and given.value not in names:
+            raise ConfigurationError(
+                f"{given.option} names an index by its URL, which would add another source.",
+                "Name a source of the Pipfile instead, such as --index codeartifact.",
+            )
+
+
+# --- settings of the user ------------------------------------------------------------------
+# pip must not get these unchanged: indexes, find-links, a proxy.
+
+# URLs of indexes may contain a password, and the proxy index is the only index of its run.
+_REMOVED_KINDS = (pip_config.INDEX, pip_config.EXTRA_INDEX)
+
+
+class FindLinks(NamedTuple):
+    """The find-links of a user.
+
+    Attributes:
+        where: the variable or the file that names them; '' if not set.
+        local: absolute paths of existing folders and files.
+        remote: URLs.
+    """
+
+    where: str = ""
+    local: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
+
+
+class UserSettings(NamedTuple):
+    """User settings that name places outside the project's sources.
+
+    Attributes:
+        names: the variables to hide from pip.
+        links: the find-links.
+    """
+
+    names: list[str]
+    links: FindLinks
+
+
+def user_settings(environ: Mapping[str, str]) -> UserSettings:
+    """Return the indexes and find-links in the user's environment and configuration.
+
+    Args:
+        environ: the user's environment, without the variables of a ``.env``.
+    """
+    names = [n.name for n in pip_config.in_environment(environ) if n.kind != pip_config.FILES]
+    configured = map(pip_config.setting_of_key, pip_config.in_files(environ))
+    if any(setting is not None and setting.kind != pip_config.FILES for setting in configured):
+        names += pip_config.NEUTRAL
+    return UserSettings(names, user_find_links(environ))
+
+
+def user_find_links(environ: Mapping[str, str], command: str = "install") -> FindLinks:
+    """Return the find-links in the user's environment, or those in pip's configuration.
+
+    Args:
+        environ: the user's environment, without the variables of a ``.env``.
+        command: pip's command.
+    """
+    value, where = pip_config.setting_value("find-links", environ, command)
+    local, remote = [], []
+    for link in value.split():
+        path = _link_path(link)
+        if path is not None and os.path.exists(path):
+            local.append(os.path.abspath(path))
+        elif "://" in link and not link.lower().startswith("file:"):
+            remote.append(link)
+    return FindLinks(where if value.split() else "", tuple(local), tuple(remote))
+
+
+def _link_path(link: str) -> str | None:
+    """Return the path of a link, or None for a URL of another host."""
+    if link.lower().startswith("file:"):
+        from codeartifact_pipenv.project.requirements_files import path_of_url
+
+        return path_of_url(link)
+    expanded = os.path.expanduser(link) if link.startswith("~") else link
+    return None if "://" in link and not os.path.exists(expanded) else expanded
+
+
+def split_proxy(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Split the proxy off the user's pip configuration.
+
+    pip would send requests for the proxy index to that proxy, because its setting has no
+    exceptions, unlike the variables for all programs. A proxy in the configuration of the machine
+    or of a virtual environment cannot be hidden from pip.
+
+    Returns:
+        The proxy and the rest of the configuration, or None without a proxy or a readable file.
+    """
+    texts = [text for path in _config_files(environ) if (text := _config_text(path))]
+    if not any("proxy" in text.lower() for text in texts):
+        return None
+    import configparser
+    import io
+
+    parser = configparser.RawConfigParser()
+    try:
+        for text in texts:
+            parser.read_string(text)
+    except configparser.Error:
+        return None
+    # Any proxy works; like pip, prefer [global] last.
+    sections = sorted(parser.sections(), key=lambda name: name != "global")
+    proxy = next((p for name in sections if (p := parser.get(name, "proxy", fallback=""))), "")
+    for section in sections:
+        for option in parser.options(section):
+            setting = pip_config.setting_of_key(option)
+            if option == "proxy" or (setting and setting.kind in _REMOVED_KINDS):
+                parser.remove_option(section, option)
+    written = io.StringIO()
+    parser.write(written)
+    return (proxy, written.getvalue()) if proxy else None
+
+
+def _config_files(environ: Mapping[str, str]) -> list[str]:
+    named = pip_config.named_file(environ)
+    if named is not None:
+        return [] if named == os.devnull else [named]
+    try:
+        return pip_config.user_files(environ)
+    except ConfigurationError:
+        return []
+
+
+def _config_text(path: str) -> str | None:
+    try:
+        return pip_config.read_config(path)
+    except (OSError, UnicodeDecodeError):
+        return None

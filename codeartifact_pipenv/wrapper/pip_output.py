@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 
-from codeartifact_pipenv.files.reading import read_end
+from codeartifact_pipenv.files.io import read_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,14 +11,12 @@ import os
 import stat
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
-from codeartifact_pipenv.files.atomic import Replacement, replace_together, unwritable
-from codeartifact_pipenv.files.parsing import load_toml_bytes
-from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.io import load_toml_bytes, read_user_file, unwritable
+from codeartifact_pipenv.files.replacing import Replacement, replace_together
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project import edit, lock
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.copies import hash_kind
+from codeartifact_pipenv.project import edit
+from codeartifact_pipenv.project.pipfile import entries_of_lock, normalise, parse_lock, read_lock
+from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +24,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
-    from codeartifact_pipenv.wrapper.combined_sources import CombinedSources
-    from codeartifact_pipenv.wrapper.copies import ProjectCopies
+    from codeartifact_pipenv.proxy_index.model import CombinedSources
     from codeartifact_pipenv.wrapper.plan import RunPlan
+    from codeartifact_pipenv.wrapper.run_files import ProjectCopies
 
 # How often to retry when a file changes while it is being replaced.
 _TRIES = 50
@@ -98,16 +96,16 @@ class Publication:
     def _verify(self, new_lock: dict[str, Any]) -> None:
         """Raise CodeArtifactPipenvError if a locked file did not come from its source."""
         line = self._plan.context.line
-        before = lock.parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
+        before = parse_lock(self._copies.originals[f"{self._home}.lock"] or b"")
         if self._index is not None:
-            named = commands.changes_pipfile(line.command, line.arguments)
+            named = pipenv_cli.changes_pipfile(line.command, line.arguments)
             verify_resolved_hashes(before, new_lock, self._index, everything=not named)
-        elif commands.resolves(line.command, line.arguments):
+        elif pipenv_cli.resolves(line.command, line.arguments):
             self._verify_direct(before, new_lock)
 
     def _verify_direct(self, before: dict[str, Any] | None, new_lock: dict[str, Any]) -> None:
-        from codeartifact_pipenv.wrapper.combined_sources import combined_sources_of
-        from codeartifact_pipenv.wrapper.proxy_setup import make_index
+        from codeartifact_pipenv.proxy_index.model import combined_sources_of
+        from codeartifact_pipenv.wrapper.plan import make_index
 
         patterns = self._plan.context.settings.words("private-packages")
         sources = combined_sources_of(self._plan.project, patterns)
@@ -125,9 +123,9 @@ class Publication:
         """Return the changes that the command made to the Pipfile."""
         line = self._plan.context.line
         is_new = self._plan.project.new_text is not None
-        if not is_new and not commands.changes_pipfile(line.command, line.arguments):
+        if not is_new and not pipenv_cli.changes_pipfile(line.command, line.arguments):
             return []
-        names = commands.named_packages(line.command, line.arguments)
+        names = pipenv_cli.named_packages(line.command, line.arguments)
         return edit.changes(
             self._copies.given,
             self._copies.text_after(),
@@ -180,19 +178,19 @@ class Publication:
         path = f"{self._home}.lock"
         original, now = self._copies.originals[path], read_user_file(path)
         if now not in (None, original):
-            there = lock.parse_lock(now or b"")
+            there = parse_lock(now or b"")
             if there is None:
                 warnings.append(
                     f"{path} has changed while this ran and is not valid, so it was not updated."
                 )
                 return []
-            new_lock, refused = lock.merged_lock(lock.parse_lock(original or b""), new_lock, there)
+            new_lock, refused = edit.merged_lock(parse_lock(original or b""), new_lock, there)
             kept = f"; its entries for {', '.join(refused)} are kept" if refused else ""
             warnings.append(
                 f"{os.path.basename(path)} has changed while this ran{kept}. "
                 "Run `pipenv-ca lock` to make it consistent."
             )
-        data = lock.format_lock(new_lock)
+        data = edit.format_lock(new_lock)
         if b"\r\n" in (original or read_user_file(self._copies.lock) or b""):
             data = data.replace(b"\n", b"\r\n")
         # Like pipenv: a new file with the mode that pipenv chose, which also replaces a link.
@@ -205,22 +203,20 @@ class Publication:
         if document is None:
             return None
         # pipenv's version decides which of a Pipfile's hashes it writes.
-        kind = hash_kind(document, self._copies.text_after())
+        kind = edit.hash_kind(document, self._copies.text_after())
         digest = edit.pipfile_hashes(new_text)[kind or 0]
         if self._plan.project.new_text is not None:
             document["_meta"]["requires"] = load_toml_bytes(new_text.encode()).get("requires", {})
-        return lock.final_lock(document, edit.sources_of(new_text), digest, self._index_in_lock())
+        return edit.final_lock(document, edit.sources_of(new_text), digest, self._index_in_lock())
 
     def _written_lock(self) -> dict[str, Any] | None:
-        return lock.read_lock(self._copies.lock) if self._copies.wrote_lock() else None
+        return read_lock(self._copies.lock) if self._copies.wrote_lock() else None
 
     def _finished_pylock(self, text: str) -> str:
         index, sources = self._index, self._plan.sources
         if index is None or sources is None:
             return text
-        from codeartifact_pipenv.project import pylock
-
-        new_lock = lock.read_lock(self._copies.lock)
+        new_lock = read_lock(self._copies.lock)
         urls = {source.name: source.url for source in sources.sources}
         index_in_lock = self._index_in_lock()
 
@@ -229,7 +225,7 @@ class Publication:
             found = index_in_lock(name, entry) or entry.get("index") or sources.sources[0].name
             return urls.get(found)
 
-        return pylock.final_pylock(text, index.url, index.real_url, url_of)
+        return edit.final_pylock(text, index.url, index.real_url, url_of)
 
     @property
     def _merged_sources(self) -> CombinedSources | None:
@@ -260,7 +256,7 @@ class Publication:
 
 
 def _lock_entry(document: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
-    found = (entry for known, entry in lock.entries_of(document) if normalise(known) == name)
+    found = (entry for known, entry in entries_of_lock(document) if normalise(known) == name)
     return next(found, None)
 
 
@@ -289,11 +285,11 @@ def verify_resolved_hashes(
         CodeArtifactPipenvError: an entry has a hash that its source does not list.
     """
     known: dict[tuple[str, str], set[str]] = {}
-    for name, entry in lock.entries_of(before):
+    for name, entry in entries_of_lock(before):
         version = str(entry.get("version") or "")
         known.setdefault((normalise(name), version), set()).update(_hashes(entry))
     resolved: list[tuple[str, str, set[str]]] = []
-    for name, entry in ((normalise(name), entry) for name, entry in lock.entries_of(new_lock)):
+    for name, entry in ((normalise(name), entry) for name, entry in entries_of_lock(new_lock)):
         version = str(entry.get("version") or "")
         wanted = _hashes(entry)
         if not (everything and name in index.observed.found):

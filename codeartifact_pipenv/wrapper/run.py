@@ -7,27 +7,35 @@ import os
 import sys
 from typing import NamedTuple
 
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_bytes, read_text
+from codeartifact_pipenv.files.pip_config import UsersNetrc
 from codeartifact_pipenv.processes.child import Interrupted, signals
+from codeartifact_pipenv.settings import variable_name
 from codeartifact_pipenv.terminal.streams import guard_stdout
-from codeartifact_pipenv.wrapper import commands
-from codeartifact_pipenv.wrapper.executable import cannot_start
-from codeartifact_pipenv.wrapper.netrc_file import compose_netrc, users_netrc
-from codeartifact_pipenv.wrapper.plan import TEMP_VARIABLES
-from codeartifact_pipenv.wrapper.run_files import prepare_removal, private_folder
+from codeartifact_pipenv.wrapper import pipenv_cli
+from codeartifact_pipenv.wrapper.pip_inputs import split_proxy
+from codeartifact_pipenv.wrapper.pipenv_cli import cannot_start
+from codeartifact_pipenv.wrapper.plan import NO_PROXY_VARIABLES, TEMP_VARIABLES, make_index
+from codeartifact_pipenv.wrapper.run_files import (
+    ProjectCopies,
+    dotenv_without,
+    prepare_removal,
+    private_folder,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codeartifact_pipenv.processes.child import Signals
     from codeartifact_pipenv.proxy_index.index import ProxyIndex
+    from codeartifact_pipenv.report import Report
     from codeartifact_pipenv.wrapper.absent_files import AbsentFile
-    from codeartifact_pipenv.wrapper.copies import ProjectCopies
-    from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
     from codeartifact_pipenv.wrapper.pip_output import PipOutput
     from codeartifact_pipenv.wrapper.plan import RunPlan
     from codeartifact_pipenv.wrapper.run_files import PrivateFolder
+
 
 # The variables that make pipenv use the copies.
 _COPY_VARIABLES = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
@@ -107,8 +115,6 @@ class _PlannedRun:
         except Interrupted as interruption:
             status = -interruption.number
         if self._proxy is not None:
-            from codeartifact_pipenv.wrapper.proxy_setup import warn_about_index
-
             warn_about_index(self._plan, self._proxy, self._folder.path)
         return Outcome(status, interrupted, self._proxy, self._absent)
 
@@ -133,8 +139,6 @@ class _PlannedRun:
     def _start_index(self, stack: contextlib.ExitStack) -> None:
         """Start the proxy index, if the plan has one."""
         if self._plan.sources is not None:
-            from codeartifact_pipenv.wrapper.proxy_setup import make_index
-
             index = make_index(self._plan, self._plan.sources, self._folder.path)
             self._proxy = stack.enter_context(index)
 
@@ -146,8 +150,6 @@ class _PlannedRun:
         environ |= plan.child.environment(tokens)
         lines = plan.child.netrc_lines(tokens)
         if self._proxy is not None:
-            from codeartifact_pipenv.wrapper.proxy_setup import netrc_lines, point_to_index
-
             lines += netrc_lines(plan, self._proxy)
             configuration = point_to_index(plan, self._proxy, environ)
             if configuration is not None:
@@ -163,8 +165,6 @@ class _PlannedRun:
         plan = self._plan
         if not plan.works_on_copies:
             return None
-        from codeartifact_pipenv.wrapper.copies import ProjectCopies
-
         if plan.context.line.command == "pylock" or plan.project.uses_pylock:
             self._pylock_path()  # raises if the path is not allowed
         copies = ProjectCopies(plan.project, self._proxy.url if self._proxy else None)
@@ -179,8 +179,6 @@ class _PlannedRun:
         dotenv = self._plan.project.dotenv
         if dotenv is None or not {*_COPY_VARIABLES} & dotenv.values.keys():
             return
-        from codeartifact_pipenv.wrapper.copies import dotenv_without
-
         text = dotenv_without(_COPY_VARIABLES, read_text(dotenv.path))
         environ["PIPENV_DOTENV_LOCATION"] = self._folder.write("dotenv", text)
 
@@ -204,8 +202,6 @@ class _PlannedRun:
 
     def _start(self, child: _Child) -> int:
         if self._proxy is not None:
-            from codeartifact_pipenv.wrapper.proxy_setup import prefetch
-
             prefetch(self._plan, self._proxy)
         try:
             if self._plan.context.line.command == "pylock":
@@ -229,7 +225,7 @@ class _PlannedRun:
     def _capture_pip_output(self, environ: dict[str, str]) -> PipOutput | None:
         """Capture pip's output if the command may be run again."""
         line = self._plan.context.line
-        if self._proxy is not None or not commands.writes_nothing(line.command, line.arguments):
+        if self._proxy is not None or not pipenv_cli.writes_nothing(line.command, line.arguments):
             return None
         from codeartifact_pipenv.wrapper.pip_output import PipOutput
 
@@ -296,7 +292,7 @@ class _PlannedRun:
 
     def _named_pylock(self) -> str | None:
         line = self._plan.context.line
-        return commands.pylock_output(line.command, line.arguments)
+        return pipenv_cli.pylock_output(line.command, line.arguments)
 
     def _pylock_path(self) -> str:
         """Return the path of pylock.toml; raises the errors of ``Project.pylock``."""
@@ -332,3 +328,147 @@ def _netrc_of_this_process(netrc: str) -> Iterator[None]:
         del os.environ["NETRC"]
         if before is not None:
             os.environ["NETRC"] = before
+
+
+# --- netrc ---------------------------------------------------------------------------------
+
+_MOST_NETRC_BYTES = 1 << 20
+
+
+def users_netrc(environ: Mapping[str, str], report: Report) -> UsersNetrc | None:
+    """Read the user's netrc, found as pip and requests find it, and report unreadable lines.
+
+    Returns:
+        The file, or None if it does not exist.
+    """
+    named = environ.get("NETRC")
+    for name in [named] if named else ["~/.netrc", "~/_netrc"]:
+        path = os.path.expanduser(name)
+        try:
+            text = read_bytes(path, _MOST_NETRC_BYTES).decode("utf-8-sig", "surrogateescape")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if os.path.lexists(path):
+                why = error.strerror or error
+                report.warning(f"{path} cannot be read: {why}. This command does not use it.")
+            text = ""
+        found = UsersNetrc(path, text.replace("\r\n", "\n").replace("\r", "\n"))
+        _report_skipped_lines(found, report)
+        return found
+    return None
+
+
+def compose_netrc(lines: Sequence[str], users: UsersNetrc | None) -> str | None:
+    """Return the text of a netrc file, or None if there is nothing to write.
+
+    The user's entries for the same machines are left out: some readers take the first entry of
+    a machine, Python's netrc the last.
+
+    Args:
+        lines: the first entries, which begin with ``machine``.
+        users: the user's file, if any.
+    """
+    if not lines and users is None:
+        return None
+    own = "".join(f"{line}\n" for line in lines)
+    return own + (users.lines({line.split()[1] for line in lines}) if users else "")
+
+
+def _report_skipped_lines(netrc: UsersNetrc, report: Report) -> None:
+    """Report which lines are left out."""
+    if netrc.foreign:
+        report.note(f"{netrc.path}, {_numbers(netrc.foreign)}: not for Python, left out")
+    if netrc.unread:
+        report.warning(
+            f"{netrc.path}, {_numbers(netrc.unread)}: Python cannot read this as netrc, so it is "
+            "left out. Next: correct it; otherwise pip and requests ignore the whole file."
+        )
+
+
+def _numbers(found: Sequence[int]) -> str:
+    numbers = list(dict.fromkeys(found))
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+# --- the proxy index -----------------------------------------------------------------------
+
+_MOST_LISTED = 5
+
+
+def prefetch(plan: RunPlan, index: ProxyIndex) -> None:
+    """Fetch the pages of the project's packages and of packages on the command line."""
+    line = plan.context.line
+    names = plan.sources.names if plan.sources else ()
+    index.prefetch([*names, *pipenv_cli.named_packages(line.command, line.arguments)])
+
+
+def netrc_lines(plan: RunPlan, index: ProxyIndex) -> list[str]:
+    """Return the lines of a netrc file for the proxy index and for other indexes."""
+    from codeartifact_pipenv.proxy_index.model import USERNAME
+
+    logins = dict(plan.sources.others.logins) if plan.sources else {}
+    logins[index.host] = USERNAME, index.password
+    return [
+        f"machine {host} login {username} password {password}"
+        for host, (username, password) in logins.items()
+    ]
+
+
+def point_to_index(plan: RunPlan, index: ProxyIndex, environ: dict[str, str]) -> str | None:
+    """Set the variables that make pip and pipenv use the index, without a proxy.
+
+    Args:
+        plan: the plan.
+        index: the running index.
+        environ: the environment of the child, which is changed.
+
+    Returns:
+        The text of a new configuration file for pip, or None if none is needed.
+    """
+    host = index.host
+    if index.uses_saved_address:
+        # pip caches plain HTTP only from trusted hosts.
+        environ["PIP_TRUSTED_HOST"] = " ".join([*pip_config.words("trusted-host", environ), host])
+    # PIP_PROXY and pip.conf have no exceptions, unlike the variables for all programs.
+    configured, pip_configuration = split_proxy(environ) or (None, None)
+    proxy = environ.pop("PIP_PROXY", None) or configured
+    if proxy:
+        names = [*map(variable_name, ("http_proxy", "https_proxy"))]
+        # This process needs the proxy too: for the index, and to explain a failure.
+        for changed in (environ, os.environ):
+            changed.update(dict.fromkeys(names, proxy))
+    for name in NO_PROXY_VARIABLES:
+        kept = environ.get(name)
+        environ[name] = f"{kept},{host}" if kept else host
+    if pipenv_cli.runs_program(plan.context.line.command):
+        environ["PIP_INDEX_URL"] = index.url
+    return pip_configuration
+
+
+def warn_about_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
+    """Warn if the index lacked an answer or could not write a file."""
+    report, sources, observed = plan.context.report, plan.sources, index.observed
+    if sources is None:
+        return
+    if observed.incomplete and sources.default:
+        names = sorted(observed.incomplete)
+        listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
+        held = " They are not used, because the project has a cool-down."
+        report.warning(
+            f"Source {sources.default.name} did not answer, so upload times and withdrawals of {listed} "
+            f"were uploaded or withdrawn.{held if sources.cool_down else ''}"
+        )
+    for number in sorted(observed.unproven):
+        source = sources.source_of(number)
+        report.warning(
+            f"Could not confirm that repository {sources.endpoints[number].repository} exists: it "
+            "served no package, and AWS did not answer. Packages that are not marked as private "
+            f"were taken from other sources. Next: check the URL of source {source.name}, or list "
+            "your private packages in private-packages."
+        )
+    if observed.unwritten is not None:
+        report.warning(
+            f"Packages could not be written to {folder}: "
+            f"{observed.unwritten}. Free some space, or set TMPDIR to another folder."
+        )

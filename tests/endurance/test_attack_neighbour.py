@@ -19,7 +19,7 @@ from support.programs import PIPENV_CA, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import Calls, StandIn, get_token, started, wait_for
 
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexSources, Upstream
 

@@ -29,7 +29,7 @@ from codeartifact_pipenv.project.sources import (
     read_source,
     without_credentials,
 )
-from codeartifact_pipenv.wrapper.child_environment import direct_environment, proxy_environment
+from codeartifact_pipenv.wrapper.plan import direct_environment, proxy_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -34,8 +34,8 @@ from support.programs import Result
 from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
 from support.sandbox import FakePublicIndex
 
-from codeartifact_pipenv.auth.cache import TokenCache
-from codeartifact_pipenv.proxy_index.address import random_loopback_host
+from codeartifact_pipenv.auth.authorization_token import TokenCache
+from codeartifact_pipenv.proxy_index.index import random_loopback_host
 from codeartifact_pipenv.sandbox.proxy import reach
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

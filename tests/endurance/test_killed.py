@@ -29,7 +29,7 @@ from support.projects import make_private_packages, source
 from support.runs import get_token
 from support.sandbox import FakePublicIndex
 
-from codeartifact_pipenv.files.atomic import exchange
+from codeartifact_pipenv.files.replacing import exchange
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 

@@ -17,7 +17,7 @@ from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import GET_TOKEN, KEYRING, Calls, assert_error, get_token, started
 
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.lint import HOST, OURS, PUBLIC, TOKEN
 from test_fix import check_rest, fixed
 
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 
 BLANK = st.sampled_from(["", " ", "  "])
 COMMENT = st.sampled_from(["", " # why", "  # x = {", "\t# 'é'"])

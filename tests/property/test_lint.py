@@ -30,7 +30,7 @@ from codeartifact_pipenv.checks.files.secrets import mask
 from codeartifact_pipenv.checks.files.url_repair import repair_url
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.edit import pipfile_hashes
 from codeartifact_pipenv.project.json_positions import json_positions
 from codeartifact_pipenv.project.toml_positions import toml_positions

@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import pip_settings
-from codeartifact_pipenv.files.pip_config import in_files, setting_value
-from codeartifact_pipenv.files.pip_settings import in_pip_words
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.pip_config import in_files, in_pip_words, setting_value
 from codeartifact_pipenv.project.requirements_files import RequirementsReader, logical_lines
 
 if TYPE_CHECKING:
@@ -37,11 +36,11 @@ COMMANDS = ("install", "download", "wheel", "index", "lock", "list")
 VALUES = ("https://x/simple", "DIR", "r.txt", "-f", "--no-index", "--isolated", "--", "x=y")
 # Where pip's parser keeps what it was told, and its default.
 FROM_CACHE: dict[str, tuple[tuple[str, ...], Any]] = {
-    pip_settings.INDEX: (("index_url",), None),
-    pip_settings.EXTRA_INDEX: (("extra_index_urls",), []),
-    pip_settings.FIND_LINKS: (("find_links",), []),
-    pip_settings.NO_INDEX: (("no_index",), False),
-    pip_settings.FILES: (("requirements", "constraints", "build_constraints"), []),
+    pip_config.INDEX: (("index_url",), None),
+    pip_config.EXTRA_INDEX: (("extra_index_urls",), []),
+    pip_config.FIND_LINKS: (("find_links",), []),
+    pip_config.NO_INDEX: (("no_index",), False),
+    pip_config.FILES: (("requirements", "constraints", "build_constraints"), []),
 }
 
 
@@ -70,7 +69,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     command = draw(st.sampled_from(COMMANDS))
     options = OPTIONS[command]
     letters = "".join(o[1] for o in options if len(o) == 2)
-    own = [o for s in pip_settings.SETTINGS for o in s.options if o in options]
+    own = [o for s in pip_config.SETTINGS for o in s.options if o in options]
     value = st.sampled_from(VALUES)
     name = st.one_of(st.sampled_from(options), st.sampled_from(own or options))
 
@@ -131,10 +130,10 @@ def test_every_spelling_of_an_option_that_pip_accepts_is_recognized(words: list[
         seen.setdefault(one.kind, []).append(one.value)
     for kind, values in (found or {}).items():
         assert kind in seen, (words, kind)
-        for value in values if kind != pip_settings.NO_INDEX else []:
+        for value in values if kind != pip_config.NO_INDEX else []:
             assert value in seen[kind], (words, kind, seen)
     if "--isolated" in words:
-        assert pip_settings.ISOLATED in seen
+        assert pip_config.ISOLATED in seen
 
 
 OTHER = [
@@ -157,7 +156,7 @@ def spelled(name: str) -> st.SearchStrategy[str]:
     return st.tuples(st.sampled_from(["", "--", "__", "-_"]), *letters).map("".join)
 
 
-KEYS = [o[2:] for s in pip_settings.SETTINGS for o in s.options if o.startswith("--")]
+KEYS = [o[2:] for s in pip_config.SETTINGS for o in s.options if o.startswith("--")]
 KEYS.remove("isolated")
 keys = st.sampled_from([*KEYS, "timeout", "cert", "index", "find"]).flatmap(spelled)
 
@@ -172,8 +171,8 @@ def test_environment_variables_are_read_as_pip_reads_them(
         configuration._load_environment_vars()
         known = configuration._dictionary[":env:"]
     options = {f"--{key.partition('.')[2]}" for key in known}
-    wanted = {s for s in pip_settings.SETTINGS if options & set(s.options)}
-    assert {named.setting for named in pip_settings.in_environment(environ)} == wanted
+    wanted = {s for s in pip_config.SETTINGS if options & set(s.options)}
+    assert {named.setting for named in pip_config.in_environment(environ)} == wanted
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.simple_page import JSON, File, write_page
-from codeartifact_pipenv.project.lock import entries_of, final_lock
+from codeartifact_pipenv.project.edit import final_lock
+from codeartifact_pipenv.project.pipfile import entries_of_lock
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
-from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources, RefusedError, Upstream
+from codeartifact_pipenv.proxy_index.model import (
+    CombinedSources,
+    IndexAccess,
+    IndexSources,
+    RefusedError,
+    Upstream,
+    combine_sources,
+)
 from codeartifact_pipenv.proxy_index.upstreams import Page
-from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
 from codeartifact_pipenv.wrapper.publish import verify_resolved_hashes
 
 if TYPE_CHECKING:
@@ -203,7 +210,7 @@ def test_a_private_name_is_locked_only_with_hashes_of_its_repository(scenario: S
             verify_resolved_hashes(None, dict(lock), index, everything=True)
         except CodeArtifactPipenvError:
             return
-    for name, entry in entries_of(lock):
+    for name, entry in entries_of_lock(lock):
         allowed = owners(scenario, name)
         if allowed is not None:
             hashes = {
@@ -221,7 +228,7 @@ def test_public_names_are_locked_as_by_plain_pipenv(scenario: Scenario) -> None:
     with index_of(scenario) as (index, combined):
         lock = resolve(scenario, index, combined)
         verify_resolved_hashes(None, dict(lock), index, everything=True)
-    for name, entry in entries_of(lock):
+    for name, entry in entries_of_lock(lock):
         said = scenario.public[name]
         if owners(scenario, name) is None and said is not None:
             assert entry["version"] == f"=={max(said)}"

@@ -14,7 +14,7 @@ from support.programs import PIPENV, SCRIPTS, Result, run
 from support.runs import Calls, get_token
 from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
-from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.io import locked
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pexpect
 import pytest
 from support.programs import SAID, Result
 
-from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.io import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,8 +20,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, utc_datetime
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import (
+    AuthorizationToken,
+    TokenCache,
+    utc_datetime,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -364,7 +367,7 @@ def test_an_error_under_the_lock_is_raised_and_the_lock_released(folder: Path) -
 
 _WORK = """
 import sys, time
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 folder, log = sys.argv[1:]
 with TokenCache(folder).single_flight("key"):
     with open(log, "a") as file:

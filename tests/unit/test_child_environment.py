@@ -8,14 +8,14 @@ from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_settings import NEUTRAL
+from codeartifact_pipenv.files.pip_config import NEUTRAL
 from codeartifact_pipenv.project.sources import Source, assign_variables, read_source
-from codeartifact_pipenv.wrapper.child_environment import (
+from codeartifact_pipenv.wrapper.pip_inputs import refuse_index_by_url
+from codeartifact_pipenv.wrapper.plan import (
     ChildEnvironment,
     direct_environment,
     pip_environment,
     proxy_environment,
-    refuse_index_by_url,
     refuse_other_indexes,
     refuse_overridden,
 )

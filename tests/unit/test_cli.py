@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.__main__ import VERBS
-from codeartifact_pipenv.cli import OWN_VERBS, help_text, split
+from codeartifact_pipenv.cli import OWN_VERBS, help_text
 from codeartifact_pipenv.errors import UsageError
-from codeartifact_pipenv.settings import SETTINGS
+from codeartifact_pipenv.settings import SETTINGS, parse_command_line
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_own_options_are_removed_in_both_spellings(
     argv: list[str], options: dict[str, str | bool]
 ) -> None:
     """The last value of an option counts."""
-    line = split(argv)
+    line = parse_command_line(argv)
     assert line.options == options
     assert line.rest == ["lock"]
     assert line.command == "lock"
@@ -41,13 +41,15 @@ def test_own_options_are_removed_in_both_spellings(
 def test_each_setting_is_an_option_that_the_help_lists(setting: object) -> None:
     found = next(one for one in SETTINGS.values() if one is setting)
     words = [found.option] if found.is_flag else [found.option, "x"]
-    assert split([*words, "lock"]).options == {found.name: True if found.is_flag else "x"}
+    assert parse_command_line([*words, "lock"]).options == {
+        found.name: True if found.is_flag else "x"
+    }
     assert f"  {found.option} " in help_text("pipenv-ca")
 
 
 @pytest.mark.parametrize("word", ["help", "version"])
 def test_help_and_version_need_no_command(word: str) -> None:
-    line = split([f"--ca-{word}"])
+    line = parse_command_line([f"--ca-{word}"])
     assert (line.options, line.rest, line.command, line.arguments) == ({word: True}, [], None, [])
 
 
@@ -81,14 +83,16 @@ def test_the_command_is_found_after_options_of_pipenv(
     argv: list[str], command: str | None, arguments: list[str]
 ) -> None:
     """All words are passed on."""
-    line = split(argv)
+    line = parse_command_line(argv)
     assert (line.command, line.arguments) == (command, arguments)
     assert line.rest == argv
     assert line.options == {}
 
 
 def test_own_options_may_stand_between_options_of_pipenv() -> None:
-    line = split(["--verbose", "--ca-refresh", "--python", "3.11", "--ca-profile=p", "lock", "-d"])
+    line = parse_command_line(
+        ["--verbose", "--ca-refresh", "--python", "3.11", "--ca-profile=p", "lock", "-d"]
+    )
     assert line.options == {"refresh": True, "profile": "p"}
     assert line.rest == ["--verbose", "--python", "3.11", "lock", "-d"]
     assert (line.command, line.arguments) == ("lock", ["-d"])
@@ -104,7 +108,7 @@ def test_own_options_may_stand_between_options_of_pipenv() -> None:
 def test_words_for_another_program_are_not_changed(argv: list[str]) -> None:
     """They follow a program that pipenv starts, or --."""
     words = [*argv, "--ca-profile", "a", "--ca-refresh", "--ca-nonsense", "", " ", "\n"]
-    line = split(words)
+    line = parse_command_line(words)
     assert line.rest == words
     assert line.options == {}
 
@@ -128,7 +132,7 @@ def test_own_options_count_after_the_command(
     argv: list[str], options: dict[str, str | bool], rest: list[str]
 ) -> None:
     """Pipenv judges unknown options there."""
-    line = split(argv)
+    line = parse_command_line(argv)
     assert (line.options, line.rest) == (options, rest)
     assert line.command == rest[0]
 
@@ -152,7 +156,7 @@ def test_own_options_count_after_the_command(
 def test_a_misused_option_is_a_usage_error(argv: list[str], sentence: str) -> None:
     """It is unknown, lacks its value, or has a value that it does not take."""
     with pytest.raises(UsageError) as caught:
-        split(argv)
+        parse_command_line(argv)
     assert caught.value.sentence == sentence
     assert caught.value.hint
     assert caught.value.exit_code == 2
@@ -169,7 +173,7 @@ foreign_words = words.filter(lambda word: not word.startswith("--ca-"))
 
 @given(st.lists(foreign_words))
 def test_words_without_own_options_reach_pipenv_unchanged(argv: list[str]) -> None:
-    line = split(argv)
+    line = parse_command_line(argv)
     assert line.rest == argv
     assert line.options == {}
     assert line.command is None or [line.command, *line.arguments] == argv[line.command_at :]
@@ -190,7 +194,7 @@ own_options = st.sampled_from(
 def test_only_own_options_are_removed(
     before: list[list[str]], command: str, after: list[str]
 ) -> None:
-    line = split([*(word for group in before for word in group), command, *after])
+    line = parse_command_line([*(word for group in before for word in group), command, *after])
     kept = [word for group in before if not group[0].startswith("--ca-") for word in group]
     assert line.rest == [*kept, command, *after]
     assert (line.command, line.arguments) == (command, after)

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.sources import read_source, without_credentials
-from codeartifact_pipenv.proxy_index.model import DEFAULT_SOURCE, NOWHERE
-from codeartifact_pipenv.wrapper.combined_sources import CombinedSources, combine_sources
+from codeartifact_pipenv.proxy_index.model import (
+    DEFAULT_SOURCE,
+    NOWHERE,
+    CombinedSources,
+    combine_sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

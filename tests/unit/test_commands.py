@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.programs import PIPENV, run
 
 from codeartifact_pipenv.cli import OWN_VERBS
-from codeartifact_pipenv.wrapper.commands import (
+from codeartifact_pipenv.wrapper.pipenv_cli import (
     INDEX_COMMANDS,
     RUN_COMMANDS,
     changes_pipfile,

@@ -13,7 +13,7 @@ from support.programs import run
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.parsing import load_toml_bytes
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.edit import (
     changes,
     pipfile_hashes,
@@ -21,8 +21,7 @@ from codeartifact_pipenv.project.edit import (
     with_changes,
     with_sources_at,
 )
-from codeartifact_pipenv.project.entries import entries_of
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import entries_of, normalise
 
 if TYPE_CHECKING:
     from pathlib import Path

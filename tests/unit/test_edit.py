@@ -15,8 +15,7 @@ from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.edit import sources_of, with_sources_at
-from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, normalise
 
 LOOPBACK = "http://127.0.0.1:4711/simple"
 QUIET = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = false\nname = "pypi"\n'

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_config import index_settings, setting_value
-from codeartifact_pipenv.files.pip_settings import in_pip_words, in_pipenv_words
+from codeartifact_pipenv.files.pip_config import (
+    in_pip_words,
+    in_pipenv_words,
+    index_settings,
+    setting_value,
+)
 from codeartifact_pipenv.project.requirements_files import RequirementsFile, RequirementsReader
 from codeartifact_pipenv.wrapper import fetched_file
-from codeartifact_pipenv.wrapper.commands import pip_calls
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-from codeartifact_pipenv.wrapper.user_settings import user_find_links
+from codeartifact_pipenv.wrapper.pip_inputs import user_find_links
+from codeartifact_pipenv.wrapper.pipenv_cli import pip_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

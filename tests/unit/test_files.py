@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import atomic
-from codeartifact_pipenv.files.atomic import (
-    Replacement,
-    exchange,
+from codeartifact_pipenv.files import replacing
+from codeartifact_pipenv.files.io import (
+    acquire,
+    locked,
+    make_private_folder,
+    read_bytes,
+    read_user_file,
     remove_leftovers,
-    replace_together,
     write_file,
     write_user_file,
 )
-from codeartifact_pipenv.files.lock import acquire, locked
-from codeartifact_pipenv.files.private import make_private_folder
-from codeartifact_pipenv.files.reading import read_bytes, read_user_file
+from codeartifact_pipenv.files.replacing import Replacement, exchange, replace_together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ def test_writing_through_a_link_replaces_its_target(tmp_path: Path) -> None:
 # Ends the process before the Nth system call of writing a file.
 _ENDING = """
 import os, sys
-from codeartifact_pipenv.files import atomic
+from codeartifact_pipenv.files import io
 path, before = sys.argv[1], int(sys.argv[2])
 calls = 0
 def counting(real):
@@ -105,7 +105,7 @@ def counting(real):
     return call
 for name in ("open", "fsync", "fdopen", "chmod", "chown", "stat", "replace", "unlink", "scandir"):
     setattr(os, name, counting(getattr(os, name)))
-atomic.write_file(path, b"new" * 5000)
+io.write_file(path, b"new" * 5000)
 """
 
 
@@ -145,20 +145,20 @@ def test_a_save_right_before_the_exchange_is_kept(
     if not exchange(str(path), str(other)):
         pytest.skip("this system does not swap files")
     path.write_text("before")
-    monkeypatch.setattr(atomic, "exchange", late)
-    replacement = atomic.Replacement(str(path), b"before", b"ours", None)
-    assert not atomic.replace_together([replacement])
+    monkeypatch.setattr(replacing, "exchange", late)
+    replacement = replacing.Replacement(str(path), b"before", b"ours", None)
+    assert not replacing.replace_together([replacement])
     assert path.read_text() == f"saved {saves - 1}"
     other.unlink(missing_ok=True)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
-    assert atomic.replace_together([replacement._replace(before=path.read_bytes())])
+    assert replacing.replace_together([replacement._replace(before=path.read_bytes())])
     assert path.read_text() == "ours"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 _HOLDER = """
 import sys, time
-from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.io import locked
 with locked(sys.argv[1], seconds=None):
     print(flush=True)
     time.sleep(float(sys.argv[2]))

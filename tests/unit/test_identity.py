@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeartifact_pipenv.auth.identity import fingerprint
+from codeartifact_pipenv.auth.authorization_token import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,7 @@ print(json.dumps(names))
 
 _FAST_PATH = """
 import sys
-from codeartifact_pipenv.wrapper.executable import Pipenv
+from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv
 
 class Reached(BaseException):
     pass

@@ -14,11 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
-from codeartifact_pipenv.auth.token_request import (
-    keyringrc_path,
-    read_keyringrc,
-    token_request,
-)
+from codeartifact_pipenv.auth.resolver import keyringrc_path, read_keyringrc, token_request
 from codeartifact_pipenv.aws.caller import Caller, TokenRequest
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint, parse_host, parse_url
 from codeartifact_pipenv.errors import ConfigurationError

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeartifact_pipenv.checks.last_failure import last_failure, save_failure
-from codeartifact_pipenv.cli import split
-from codeartifact_pipenv.settings import Settings
+from codeartifact_pipenv.settings import Settings, parse_command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +31,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     ],
 )
 def test_no_secret_is_saved(words: list[str], settings: Settings, tmp_path: Path) -> None:
-    save_failure(settings, split(words), is_direct=False, code=None)
+    save_failure(settings, parse_command_line(words), is_direct=False, code=None)
     kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
     assert len(kept) == 1
     assert "hunter2" not in kept[0]
@@ -44,7 +43,7 @@ def test_no_secret_is_saved(words: list[str], settings: Settings, tmp_path: Path
     [["lock"], ["install", "--dev", "six"], ["run", "pip", "install", "six"], ["sync", "--system"]],
 )
 def test_a_saved_failure_is_read_with_its_cause(words: list[str], settings: Settings) -> None:
-    save_failure(settings, split(words), is_direct=True, code="read-denied")
+    save_failure(settings, parse_command_line(words), is_direct=True, code="read-denied")
     found = last_failure(settings)
     assert found is not None
     assert (found.words, found.is_direct, found.code) == (words, True, "read-denied")
@@ -53,7 +52,7 @@ def test_a_saved_failure_is_read_with_its_cause(words: list[str], settings: Sett
 def test_each_project_has_its_own_failure(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_failure(settings, split(["lock"]), is_direct=True, code=None)
+    save_failure(settings, parse_command_line(["lock"]), is_direct=True, code=None)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "Pipfile").touch()
     monkeypatch.chdir(tmp_path / "other")

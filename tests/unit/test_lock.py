@@ -12,14 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
-from codeartifact_pipenv.project.lock import (
-    final_lock,
-    format_lock,
-    has_direct_references,
-    parse_lock,
-    read_lock,
-    with_sources_at,
-)
+from codeartifact_pipenv.project.edit import final_lock, format_lock, lock_with_sources_at
+from codeartifact_pipenv.project.pipfile import has_direct_references, parse_lock, read_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +74,7 @@ def test_other_json_is_not_a_lock(value: Any) -> None:
         assert parse_lock(json.dumps(document).encode()) is None
     meta = {"sources": value, "hash": {"sha256": ""}}
     document = parse_lock(json.dumps({"_meta": meta}).encode())
-    assert document is None or with_sources_at(document, LOOPBACK, "1")
+    assert document is None or lock_with_sources_at(document, LOOPBACK, "1")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +96,7 @@ def test_an_incomplete_lock_is_not_a_lock(data: bytes) -> None:
 @pytest.mark.parametrize("digest", [None, "1" * 64])
 def test_all_sources_get_one_url(digest: str | None) -> None:
     document = a_lock()
-    staged = with_sources_at(document, LOOPBACK, digest)
+    staged = lock_with_sources_at(document, LOOPBACK, digest)
     assert document == a_lock()
     document["_meta"] |= {"sources": PROXIED, "hash": {"sha256": digest or "0" * 64}}
     assert staged == document

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.auth.cache import TokenCache
+from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.auth.negative_cache import NegativeCache
 from codeartifact_pipenv.aws.caller import AccessKeys, Caller, TokenRequest
 from codeartifact_pipenv.errors import TokenError

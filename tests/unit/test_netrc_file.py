@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.report import Report
-from codeartifact_pipenv.wrapper import netrc_file
+from codeartifact_pipenv.wrapper import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def compose(lines: Sequence[str], environ: Mapping[str, str]) -> str:
     """Return the text of the netrc of a run, or an empty text."""
-    return netrc_file.compose_netrc(lines, netrc_file.users_netrc(environ, Report())) or ""
+    return run.compose_netrc(lines, run.users_netrc(environ, Report())) or ""
 
 
 def look_up(text: str, host: str, folder: Path) -> tuple[str, str] | None:
@@ -203,7 +203,7 @@ def test_an_unreadable_netrc_is_a_warning(
             pytest.skip("root may read everything")
         path.write_text(GOOD)
         path.chmod(0)
-    found = netrc_file.compose_netrc([], netrc_file.users_netrc({}, Report()))
+    found = run.compose_netrc([], run.users_netrc({}, Report()))
     stderr = capsys.readouterr().err
     if kind == "missing":
         assert (found, stderr) == (None, "")

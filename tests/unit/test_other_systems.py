@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeartifact_pipenv.cli import CommandLine
 from codeartifact_pipenv.clients import show_environment
 from codeartifact_pipenv.clients.places import config_path
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import atomic, pip_config
+from codeartifact_pipenv.files import io, pip_config
 from codeartifact_pipenv.processes.child import exit_like_child
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
-from codeartifact_pipenv.settings import Settings
-from codeartifact_pipenv.wrapper.copies import environment_name
-from codeartifact_pipenv.wrapper.executable import Pipenv, find_pipenv
+from codeartifact_pipenv.settings import CommandLine, Settings
 from codeartifact_pipenv.wrapper.pip_inputs import PipInputs
+from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv, find_pipenv
+from codeartifact_pipenv.wrapper.run_files import environment_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,10 +251,10 @@ def test_a_file_open_in_another_program_is_replaced_once_it_is_closed(
             raise PermissionError(errno.EACCES, "Access is denied")
         replace(source, target)
 
-    monkeypatch.setattr(atomic, "_HELD_SECONDS", 2.0 if fails == 2 else 0.0)
+    monkeypatch.setattr(io, "_HELD_SECONDS", 2.0 if fails == 2 else 0.0)
     monkeypatch.setattr(os, "replace", held)
     with contextlib.suppress(PermissionError):
-        atomic.write_file(str(path), b"new")
+        io.write_file(str(path), b"new")
     assert path.read_bytes() == wanted
     assert [p.name for p in tmp_path.iterdir()] == ["Pipfile"]
 

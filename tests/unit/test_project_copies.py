@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.programs import run
 
-from codeartifact_pipenv.wrapper.copies import dotenv_without, environment_name
-from codeartifact_pipenv.wrapper.run_files import copy_path, project_lock
+from codeartifact_pipenv.wrapper.run_files import (
+    copy_path,
+    dotenv_without,
+    environment_name,
+    project_lock,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from codeartifact_pipenv.proxy_index.address import Address, saved_address
-from codeartifact_pipenv.proxy_index.index import ProxyIndex
+from codeartifact_pipenv.proxy_index.index import Address, ProxyIndex, saved_address
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from support.proxy_index import HTML, endpoint_at, https_server
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler
 
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
-from codeartifact_pipenv.proxy_index import server
+from codeartifact_pipenv.proxy_index import index
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
 from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Refusal, Upstream
@@ -100,14 +100,14 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
     monkeypatch.setattr(urllib3.Retry, "get_backoff_time", lambda _: 0)
     with https_server(tmp_path, monkeypatch, _Handler) as repository:
         repository.pages[f"{PAGE}acme/"] = (200, HTML, b"<a href='acme-1.0.tar.gz'>acme</a>")
-        with ProxyIndex(IndexSources([Upstream(endpoint_at(repository), "t")])) as index:
-            yield RunningIndex(index, repository)
+        with ProxyIndex(IndexSources([Upstream(endpoint_at(repository), "t")])) as proxy:
+            yield RunningIndex(proxy, repository)
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, between: float | None) -> None:
     """Give clients without the password half a second, and some seconds between bytes."""
-    monkeypatch.setattr(server, "_LOGIN_SECONDS", 0.5)
-    monkeypatch.setattr(server._Handler, "timeout", between)
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", 0.5)
+    monkeypatch.setattr(index._Handler, "timeout", between)
 
 
 def is_disconnected(connection: socket.socket, words: list[bytes]) -> bool:
@@ -178,7 +178,7 @@ def test_clients_with_the_password_may_be_idle(
 def test_fifty_slow_clients_do_not_block_a_page(
     running: RunningIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_LOGIN_SECONDS", LONG)
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", LONG)
     with ExitStack() as stack:
         slow = [stack.enter_context(running.connect_without_password()) for _ in range(50)]
         for _ in range(5):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codeartifact_pipenv.project.sources import Source, read_source
-from codeartifact_pipenv.wrapper.commands import LOCKED, PIP, RESOLVES, resolves
-from codeartifact_pipenv.wrapper.route import DIRECT, PROXY, choose_route, shows_credentials
+from codeartifact_pipenv.wrapper.pipenv_cli import LOCKED, PIP, RESOLVES, resolves
+from codeartifact_pipenv.wrapper.plan import DIRECT, PROXY, choose_route, shows_credentials
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 PYPI = "https://pypi.org/simple"

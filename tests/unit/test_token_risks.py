@@ -13,16 +13,18 @@ from support.projects import PYPI_SOURCE, write_pipfile
 from codeartifact_pipenv.auth.resolver import DotEnv
 from codeartifact_pipenv.checks.machine.interpreter import version_of_environment
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.private import NotOwnError, check_own_folder, read_private
+from codeartifact_pipenv.files.io import NotOwnError, check_own_folder, read_private
 from codeartifact_pipenv.project.pipfile import load_project
 from codeartifact_pipenv.project.sources import assign_variables, login_of, read_source
-from codeartifact_pipenv.wrapper.child_environment import (
+from codeartifact_pipenv.wrapper.pipenv_cli import LOCKED
+from codeartifact_pipenv.wrapper.plan import (
+    PROXY,
+    choose_route,
     direct_environment,
     proxy_environment,
     refuse_exposed,
+    token_risk,
 )
-from codeartifact_pipenv.wrapper.commands import LOCKED
-from codeartifact_pipenv.wrapper.route import PROXY, choose_route, token_risk
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from codeartifact_pipenv.files.lock import locked
+from codeartifact_pipenv.files.io import locked
 
 CANNOT = 77
 # Holds CPython 3.13 for Windows as it is installed there, pip included.

@@ -8,15 +8,19 @@ from typing import NamedTuple
 from codeartifact_pipenv.checks.files.project_file import ProjectFile, is_pylock, read_file
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.entries import entries_of, locked_entries
-from codeartifact_pipenv.project.names import matches
-from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
+from codeartifact_pipenv.project.pipfile import (
+    entries_of,
+    find_pipfile,
+    locked_entries,
+    matches,
+    working_directory,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from codeartifact_pipenv.project.entries import Entry
+    from codeartifact_pipenv.project.pipfile import Entry
 
 
 _HINT = "Name a Pipfile, a lock or a folder that contains one."

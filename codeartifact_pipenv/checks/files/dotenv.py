@@ -10,7 +10,7 @@ from io import StringIO
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken, describe_duration
 from codeartifact_pipenv.checks.files.project_file import TextFile
 from codeartifact_pipenv.checks.files.secrets import tokens_in
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.io import read_text
 from codeartifact_pipenv.findings import WARNING
 from codeartifact_pipenv.project.pipfile import dotenv_path
 from codeartifact_pipenv.project.placeholders import is_placeholder

@@ -11,8 +11,7 @@ from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_marker, is_versi
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.entries import DIRECT_KEYS, with_normalised_names
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, normalise, with_normalised_names
 from codeartifact_pipenv.project.sources import is_loopback
 
 TYPE_CHECKING = False
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.project.entries import Entry
+    from codeartifact_pipenv.project.pipfile import Entry
 
 _LOCK_AGAIN = "Run `pipenv-ca lock` and commit both."
 _ROTATE = "Rotate the secret: treat it as compromised."

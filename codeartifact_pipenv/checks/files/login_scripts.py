@@ -10,7 +10,7 @@ import re
 from itertools import islice
 
 from codeartifact_pipenv.checks.files.project_file import TextFile, strings_of
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.io import read_text
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from codeartifact_pipenv.checks.files.pipfile_shape import intended_table
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.source_tables import review_texts
 from codeartifact_pipenv.endpoint import parse_url
-from codeartifact_pipenv.project.entries import DIRECT_KEYS
+from codeartifact_pipenv.project.pipfile import DIRECT_KEYS
 from codeartifact_pipenv.project.sources import variables_in, without_credentials
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.checks.files.project_file import ProjectFile
     from codeartifact_pipenv.checks.files.source_tables import Sources
     from codeartifact_pipenv.findings import Finding
-    from codeartifact_pipenv.project.entries import Entry
+    from codeartifact_pipenv.project.pipfile import Entry
 
 _REPOSITORIES = ("git", "hg", "svn", "bzr")
 # Keys that pipenv ignores if (True) or unless (False) the entry has one of the other keys.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_version
-from codeartifact_pipenv.project.entries import is_category
+from codeartifact_pipenv.project.pipfile import is_category
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from functools import cached_property
 
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.secrets import tokens_in
-from codeartifact_pipenv.files.parsing import load_json_bytes, load_toml_bytes
-from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.io import load_json_bytes, load_toml_bytes, read_user_file
 from codeartifact_pipenv.findings import Place
-from codeartifact_pipenv.project.entries import entries_of, is_category
 from codeartifact_pipenv.project.json_positions import json_positions
+from codeartifact_pipenv.project.pipfile import entries_of, is_category
 from codeartifact_pipenv.project.toml_positions import Positions, toml_positions
 from codeartifact_pipenv.terminal.redact import MASK
 
@@ -181,7 +180,7 @@ class TextFile(ProjectFile):
         return TextFile(self.path, text)
 
 
-_LOCK_AGAIN = "Run `pipenv-ca lock` to make it again."
+_LOCK_AGAIN = "Run `pipenv-ca lock` to create it again."
 _MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."
 
 

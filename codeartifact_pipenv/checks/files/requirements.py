@@ -9,10 +9,10 @@ from codeartifact_pipenv.checks.files.project_file import TextFile, tokens_elsew
 from codeartifact_pipenv.checks.files.source_tables import review_secrets, review_url
 from codeartifact_pipenv.checks.files.url_repair import with_corrected_variables
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files import pip_settings
-from codeartifact_pipenv.files.pip_settings import in_pip_words
-from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_bytes
+from codeartifact_pipenv.files.pip_config import in_pip_words
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.project.requirements_files import decode, is_url, logical_lines
 from codeartifact_pipenv.project.sources import check_token_use, read_source
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.checks.files.contents import PrivatePackages
     from codeartifact_pipenv.checks.files.source_tables import Sources
-    from codeartifact_pipenv.files.pip_settings import Given
+    from codeartifact_pipenv.files.pip_config import Given
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.project.requirements_files import Line
     from codeartifact_pipenv.project.sources import Source
@@ -39,7 +39,7 @@ _LINE = re.compile(
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 # Variables that pip does not expand, but pipenv does in a Pipfile.
 _NOT_EXPANDED = re.compile(r"\$(?P<bare>[A-Za-z_]\w*)|\$\{(?P<braced>\w*[a-z]\w*)\}")
-_INDEXES = (pip_settings.INDEX, pip_settings.EXTRA_INDEX)
+_INDEXES = (pip_config.INDEX, pip_config.EXTRA_INDEX)
 
 
 class RequirementsFiles:
@@ -99,7 +99,7 @@ class RequirementsFiles:
             requirement, words = line.requirement_and_words({})
             given = in_pip_words(words)
             for one in given:
-                if one.kind == pip_settings.FILES and one.value:
+                if one.kind == pip_config.FILES and one.value:
                     yield from self._included(file, path, one.value, line.number)
                 elif one.kind in _INDEXES and "://" in one.value:
                     right = with_corrected_variables(one.value)
@@ -107,7 +107,7 @@ class RequirementsFiles:
                     source = read_source(name, right, file.name, self._environ)
                     indexes.append((one, line, source))
                     yield from self._url(file, line.number, source, one.value)
-            links = [one.value for one in given if one.kind == pip_settings.FIND_LINKS]
+            links = [one.value for one in given if one.kind == pip_config.FIND_LINKS]
             for text in [requirement, *links]:
                 for finding in review_secrets(f"line {line.number}", text):
                     yield file.on_line(line.number, "url-secret", finding.sentence)
@@ -149,7 +149,7 @@ class RequirementsFiles:
         self, file: TextFile, indexes: list[tuple[Given, Line, Source]], lines: list[Line]
     ) -> Iterator[Finding]:
         """Yield an extra index that lets a public package replace a private one."""
-        extra = [found for found in indexes if found[0].kind == pip_settings.EXTRA_INDEX]
+        extra = [found for found in indexes if found[0].kind == pip_config.EXTRA_INDEX]
         is_replaced = len(extra) < len(indexes)  # pip then does not ask its default index
         ours = {s.endpoint is not None or bool(s.mismatch_reason) for _, _, s in indexes}
         ours |= set() if is_replaced else {False}

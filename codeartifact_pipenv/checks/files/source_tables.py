@@ -10,7 +10,7 @@ from codeartifact_pipenv.checks.files.secrets import secret_in
 from codeartifact_pipenv.checks.files.url_repair import misspelt_variables, with_corrected_variables
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.entries import is_category
+from codeartifact_pipenv.project.pipfile import is_category
 from codeartifact_pipenv.project.sources import (
     assign_variables,
     check_token_use,

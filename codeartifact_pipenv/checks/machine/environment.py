@@ -22,12 +22,11 @@ from codeartifact_pipenv.clients import places
 from codeartifact_pipenv.clients.netrc_text import unreadable_line
 from codeartifact_pipenv.endpoint import is_host, parse_url
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.files import pip_config, pip_settings
-from codeartifact_pipenv.files.pip_settings import normalise_key
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files import pip_config
+from codeartifact_pipenv.files.io import read_text
+from codeartifact_pipenv.files.pip_config import UsersNetrc, normalise_key
 from codeartifact_pipenv.findings import FAILURE, WARNING, Place, ok
 from codeartifact_pipenv.settings import TOKEN_VARIABLE
-from codeartifact_pipenv.wrapper.netrc_file import UsersNetrc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT", "AWS_CA_BUNDLE")
 _INDEXES = ("PIPENV_PYPI_MIRROR", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NETRC", "PIP_NO_INDEX")
 _MAXIMUM_BYTES = 1024 * 1024
-_URL_SETTINGS = (pip_settings.INDEX, pip_settings.EXTRA_INDEX, pip_settings.FIND_LINKS)
+_URL_SETTINGS = (pip_config.INDEX, pip_config.EXTRA_INDEX, pip_config.FIND_LINKS)
 
 
 def check_environment(facts: Facts) -> Iterator[Finding]:
@@ -100,7 +99,7 @@ def user_findings(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
-    for named in pip_settings.in_environment(environ):
+    for named in pip_config.in_environment(environ):
         for url in named.value.split() if named.kind in _URL_SETTINGS else ():
             token = _token_in(url)
             if token is not None:
@@ -132,7 +131,7 @@ def _pip_file(file: TextFile, environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     values = [(name, *item) for name in parser.sections() for item in parser.items(name)]
     for section, key, value in values:
-        setting = pip_settings.setting_of_key(normalise_key(key))
+        setting = pip_config.setting_of_key(normalise_key(key))
         if setting is None or setting.kind not in _URL_SETTINGS:
             continue
         removes = section == "global" and setting.kind in _URL_SETTINGS[:2]

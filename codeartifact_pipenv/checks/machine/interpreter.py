@@ -6,7 +6,7 @@ import os
 import platform
 import re
 
-from codeartifact_pipenv.files.reading import read_text
+from codeartifact_pipenv.files.io import read_text
 from codeartifact_pipenv.processes.capture import output_of
 
 TYPE_CHECKING = False

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from codeartifact_pipenv import __version__
 from codeartifact_pipenv.auth.keyringrc import KeyringConfig
-from codeartifact_pipenv.auth.token_request import keyringrc_path, read_keyringrc, token_request
+from codeartifact_pipenv.auth.resolver import keyringrc_path, read_keyringrc, token_request
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
-from codeartifact_pipenv.files.reading import read_bytes
+from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.findings import Finding, ok
 from codeartifact_pipenv.processes.capture import output_of
-from codeartifact_pipenv.wrapper.executable import version_numbers
+from codeartifact_pipenv.wrapper.pipenv_cli import version_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

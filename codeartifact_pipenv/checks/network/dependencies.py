@@ -17,7 +17,7 @@ from codeartifact_pipenv.checks.network.wanted import (
     files_by_version,
     newest,
 )
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from codeartifact_pipenv.findings import Finding
 from codeartifact_pipenv.lookups.aws_api import BestEffortAwsApi
 from codeartifact_pipenv.lookups.index_client import Answer, IndexClient
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.public_index import public_index_url
 from codeartifact_pipenv.project.sources import (
     expand,
     login_of,
+    public_index_url,
     token_variables,
     without_credentials,
 )

@@ -18,10 +18,11 @@ from codeartifact_pipenv.errors import ListingError, UnansweredError
 from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.lookups.inventory import Inventory
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project.public_index import is_default_source, public_index_url
 from codeartifact_pipenv.project.sources import (
     expand,
+    is_default_source,
     login_of,
+    public_index_url,
     token_variables,
     without_credentials,
 )

@@ -17,12 +17,11 @@ from packaging.version import InvalidVersion, Version
 
 from codeartifact_pipenv.causes import finding_for
 from codeartifact_pipenv.checks.files.pep508 import MARKERS
-from codeartifact_pipenv.files.pip_settings import FILES, in_pip_words, in_pipenv_words
-from codeartifact_pipenv.files.reading import read_bytes
-from codeartifact_pipenv.project.cool_down import parse_timestamp
-from codeartifact_pipenv.project.entries import DIRECT_KEYS, entries_of, locked_entries
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.files.io import read_bytes
+from codeartifact_pipenv.files.pip_config import FILES, in_pip_words, in_pipenv_words
+from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, locked_entries, normalise
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
+from codeartifact_pipenv.project.sources import parse_timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.findings import Finding
     from codeartifact_pipenv.lookups.simple_page import File
-    from codeartifact_pipenv.project.entries import Entry
+    from codeartifact_pipenv.project.pipfile import Entry
 
 # Keys of entries that do not come from an index.
 _ELSEWHERE = DIRECT_KEYS | {"editable"}

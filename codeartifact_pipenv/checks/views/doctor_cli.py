@@ -17,7 +17,7 @@ from codeartifact_pipenv.checks.views.output import (
     show_sections,
 )
 from codeartifact_pipenv.findings import FAILURE, OK
-from codeartifact_pipenv.project.names import normalise
+from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.report import Report
 from codeartifact_pipenv.terminal.arguments import Parser
 
@@ -123,7 +123,7 @@ def _parser() -> Parser:
         "if there are failures.",
         examples={
             "pipenv-ca doctor": "everything that the project needs",
-            "pipenv-ca doctor acme-billing": "one package: its source, or why it has none",
+            "pipenv-ca doctor acme-billing": "one package: its source, or why it is missing",
             "pipenv-ca doctor --redact": "a report for an issue",
         },
     )

@@ -16,13 +16,11 @@ from codeartifact_pipenv.checks.views.lint_cli import add_online, online_of, pro
 from codeartifact_pipenv.checks.views.output import Output, clean, count_levels
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError, UsageError
-from codeartifact_pipenv.files.atomic import write_user_file
-from codeartifact_pipenv.files.reading import read_user_file
+from codeartifact_pipenv.files.io import read_user_file, write_user_file
 from codeartifact_pipenv.findings import FAILURE
-from codeartifact_pipenv.project.new_pipfile import pipfile_text
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
-from codeartifact_pipenv.project.public_index import default_source
-from codeartifact_pipenv.project.sources import source_url
+from codeartifact_pipenv.project.sources import default_source, source_url
+from codeartifact_pipenv.project.toml_edit import pipfile_text
 from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from codeartifact_pipenv.checks.files.pep508 import corrected_marker, corrected_version
 from codeartifact_pipenv.checks.files.url_repair import repair_url, with_corrected_variables
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
-from codeartifact_pipenv.project.names import normalise
-from codeartifact_pipenv.project.public_index import default_source
-from codeartifact_pipenv.project.sources import read_source, source_url
+from codeartifact_pipenv.project.pipfile import normalise
+from codeartifact_pipenv.project.sources import default_source, read_source, source_url
 from codeartifact_pipenv.project.toml_edit import TomlEdit
 
 TYPE_CHECKING = False

@@ -144,8 +144,32 @@ def plural(number: int, word: str) -> str:
 # --- doctor ------------------------------------------------------------------------------
 
 
+def _merge_problems(sections: Sections) -> Sections:
+    """Return the sections with one finding for each problem, such as one missing login."""
+    subjects: dict[tuple[str | None, str, str], list[str]] = {}
+    for finding in (finding for found in sections.values() for finding in found):
+        if finding.level != OK:
+            subjects.setdefault(_problem(finding), []).append(finding.subject)
+    merged = {
+        title: [
+            finding
+            if finding.level == OK
+            else finding._replace(subject=", ".join(subjects.pop(_problem(finding))))
+            for finding in found
+            if finding.level == OK or _problem(finding) in subjects
+        ]
+        for title, found in sections.items()
+    }
+    return {title: found for title, found in merged.items() if found}
+
+
+def _problem(finding: Finding) -> tuple[str | None, str, str]:
+    return finding.code, finding.sentence, finding.hint
+
+
 def show_problems(sections: Sections, output: Output) -> None:
     """Print the problems, failures first, or the main facts if all is well."""
+    sections = _merge_problems(sections)
     findings = [finding for found in sections.values() for finding in found]
     well = [finding for finding in findings if finding.level == OK]
     if len(well) == len(findings):
@@ -162,13 +186,13 @@ def show_problems(sections: Sections, output: Output) -> None:
             wrong = [finding for finding in found if finding.level == level]
             if wrong:
                 output.section(title, wrong)
-    are = "check is" if len(well) == 1 else "checks are"
-    more = f" {len(well)} {are} well; `--all` shows them." if well else ""
+    more = f" {plural(len(well), 'check')} passed; `--all` shows them." if well else ""
     output.text(f"Found {count_levels(findings)}.{more}")
 
 
 def show_sections(sections: Sections, output: Output, unseen: Sequence[str] = ()) -> None:
     """Print all findings, the number of problems, and the packages that were not looked up."""
+    sections = _merge_problems(sections)
     for title, found in sections.items():
         output.section(title, found)
     sentence = count_levels(finding for found in sections.values() for finding in found)
