@@ -130,18 +130,6 @@ def test_a_file_that_stays_missing_fails_after_a_second_run(
 
 
 @pytest.mark.wide
-def test_the_second_run_starts_when_the_file_is_there(work: TwoPackages) -> None:
-    work.lock()
-    work.sandbox.fault(404, times=6, on="files", name=TOOLS)  # one of pip, five of pipenv-ca
-    before = len(work.sandbox.requests)
-    done = work.run("sync")
-    assert done.status == 0, done.output
-    asked = [r for r in work.sandbox.requests[before:] if r.path.endswith(FILE)]
-    waited = [("GET", 404), *[("HEAD", 404)] * 5, ("HEAD", 200), ("GET", 200)]
-    assert [(r.method, r.status) for r in asked] == waited
-
-
-@pytest.mark.wide
 @pytest.mark.parametrize("kind", ["corrupt", "missing"])
 def test_the_users_own_pip_log_is_kept_and_has_no_token(
     kind: str, work: TwoPackages, tmp_path: Path
@@ -179,14 +167,6 @@ def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
     assert_missing(done)
     assert "is run again" not in done.stderr
     assert work.files() == before
-
-
-@pytest.mark.wide
-def test_the_proxy_index_waits_for_a_file_silently(work: TwoPackages) -> None:
-    work.sandbox.fault(404, times=1, on="files", name=TOOLS)
-    done = work.run("lock")
-    assert done.status == 0, done.output
-    assert "404" not in done.output
 
 
 FAULTS: dict[str, Callable[[TwoPackages], object]] = {

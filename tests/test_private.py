@@ -366,14 +366,3 @@ def test_install_with_index_asks_only_that_repository(
     seen.fails("error: ", "team-app", "empty")
     assert not work.lock.exists()
     assert (work.folder / "Pipfile").read_bytes() == before
-
-
-@pytest.mark.parametrize("wanted", ["pypi", "all", "team"])
-def test_install_with_index_writes_it_to_pipfile_and_lock(
-    wanted: str, work: PrivateProject
-) -> None:
-    work.write("", "team", "all")
-    work.well("install", "--index", wanted, "team-lib")
-    entry = f'team-lib = {{version = "*", index = "{wanted}"}}'
-    assert entry in (work.folder / "Pipfile").read_text()
-    assert work.locked()["team-lib"] == (STRANGE if wanted == "pypi" else "1.0", wanted)

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 PACKAGES = '[packages]\norb-schema-generator = "*"\n'
 USERINFO = {"variable": "aws:${CODEARTIFACT_AUTH_TOKEN}@", "no-credentials": ""}
-# Each layout runs some commands, for time; the test below runs the others.
-_TALKATIVE = ("--ca-verbose lock --verbose", True)
-COMMANDS = {
-    "variable": [_TALKATIVE, ("install --verbose orb-nowhere", False)],
-    "no-credentials": [_TALKATIVE, ("run pip install --verbose orb-common", True)],
+# To save time, each row runs some commands; the last one with a revoked token.
+RUNS = {
+    "variable": ["--ca-verbose lock --verbose", "install --verbose orb-nowhere"],
+    "no-credentials": ["--ca-verbose lock --verbose", "run pip install --verbose orb-common"],
+    "variable, auto": ["lock", "sync", "install six", "update"],
+    "no-credentials, auto": ["install", "update", "uninstall orb-common", "sync"],
 }
 
 
@@ -109,49 +110,30 @@ def traced(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Trac
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("layout", ["variable", "no-credentials"])
+@pytest.mark.parametrize("name", RUNS)
 def test_commands_leave_the_token_in_the_cache_only(
-    layout: str, traced: Traced, tmp_path: Path
+    name: str, traced: Traced, tmp_path: Path
 ) -> None:
+    layout, _, is_auto = name.partition(",")
     traced.write(layout)
-    traced.env["PIPENV_CA_ROUTE"] = "as-written"  # pipenv gets the token on this route
+    if not is_auto:
+        traced.env["PIPENV_CA_ROUTE"] = "as-written"  # pipenv gets the token on this route
     token = traced.token()
     with Watch(token, traced.temporary) as watch:
-        for words, succeeds in COMMANDS[layout]:
+        for number, words in enumerate(RUNS[name]):
+            if number == 3:
+                traced.sandbox.revoke_tokens()
             done = traced.run(*words.split())
-            assert (done.status == 0) is succeeds, done.output
             assert_not_shown(token, done)
             traced.assert_no_traces(token)
+            if number < 3:
+                assert (done.status == 0) is ("orb-nowhere" not in words), done.output
+                assert len(files_with(token, [tmp_path])) == 1  # the cache
     assert watch.leaks == set()
-    holders = {name: modes for name, modes in watch.modes.items() if name.endswith("*")}
     assert watch.modes["folder"] == {0o700}
-    assert {mode for modes in holders.values() for mode in modes} == {0o600}
-    assert ("netrc*" in holders) is (layout == "no-credentials")
-    # Only the cache holds the token.
-    assert len(files_with(token, [tmp_path])) == 1
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    ("layout", "commands", "last"),
-    [
-        ("variable", ["sync", "install six"], "update"),
-        ("no-credentials", ["install", "update", "uninstall orb-common"], "sync"),
-    ],
-)
-def test_other_commands_leave_no_token_even_if_it_is_revoked(
-    layout: str, commands: list[str], last: str, traced: Traced
-) -> None:
-    traced.write(layout)
-    token = traced.token()
-    assert traced.run("lock").status == 0
-    with Watch(token, traced.temporary) as watch:
-        for words in commands:
-            assert_not_shown(token, traced.run(*words.split()))
-        traced.sandbox.revoke_tokens()
-        assert_not_shown(token, traced.run(last))
-    assert watch.leaks == set()
-    traced.assert_no_traces(token)
+    holders = {each: modes for each, modes in watch.modes.items() if each.endswith("*")}
+    assert {mode for modes in holders.values() for mode in modes} <= {0o600}
+    assert is_auto or ("netrc*" in holders) is (layout == "no-credentials")
 
 
 @pytest.mark.wide
@@ -238,17 +220,3 @@ def test_a_folder_in_use_is_not_removed(killed: bool, traced: Traced, tmp_path: 
         assert traced._replace(folder=other).lock_with("true") == 0
         assert theirs.is_dir()
         assert set(os.listdir(traced.temporary)) == {theirs.name, f"{theirs.name}.lock"}
-
-
-def test_links_and_foreign_folders_with_a_matching_name_are_not_removed(
-    traced: Traced, tmp_path: Path
-) -> None:
-    traced.write()
-    treasure = tmp_path / "treasure"
-    treasure.touch()
-    (traced.temporary / "pipenv-ca-0123456789abcdef.lock").symlink_to(treasure)
-    (traced.temporary / "pipenv-ca-other").mkdir()
-    assert traced.lock_with("true") == 0
-    assert treasure.exists()
-    names = ["pipenv-ca-0123456789abcdef.lock", "pipenv-ca-other"]
-    assert sorted(os.listdir(traced.temporary)) == names
