@@ -211,8 +211,8 @@ def _large_row(sandbox: Sandbox, programs: Programs, environ: Mapping[str, str],
     domains = [sandbox.add_repository("team", domain=f"dom-{n}") for n in range(24)]
     sources = [source(each, f"aws:${{T{n}_TOKEN}}@", f"dom-{n}") for n, each in enumerate(domains)]
     sources += [source(sandbox.add_repository(f"r{n}"), name=f"r{n}") for n in range(25)]
-    entries = ['"*"', *(f'{{version = "*", index = "r{n}"}}' for n in range(25))]
-    packages = "".join(f"package-{n} = {entries[n % 26]}\n" for n in range(1000))
+    entries = [f'{{version = "*", index = "r{n % 25}"}}' if n % 2 else '"*"' for n in range(1000)]
+    packages = "".join(f"package-{n} = {entry}\n" for n, entry in enumerate(entries))
     environs = []
     for name, tables, text in (
         ("large", sources, packages),
