@@ -147,6 +147,7 @@ def disfigured(draw: st.DrawFn) -> str:
 
 @given(disfigured())
 @example("https://a1-000000000000.codeartifact.aa-a-0.on.aws:0443/pypi/aa/simple/")
+@example("https://a1-000000000000.codeartifact.aa-a-0.on.aws.evil.com/pypi/aa/simple/")
 def test_an_independent_parser_agrees_about_altered_urls(url: str) -> None:
     endpoint = parse_url(url)
     genuine = is_codeartifact(url)
