@@ -35,29 +35,17 @@ if TYPE_CHECKING:
 # Only a test that hangs takes as long, even on a busy machine.
 LONG = 100
 PAGE = "/pypi/one/simple/"
-ENDLESS = "endless"
-_BLOCK = b"x" * 65_536
-_CHUNK = b"%x\r\n%b\r\n" % (len(_BLOCK), _BLOCK)
 
 
 class _Handler(FakePublicIndexHandler):
-    """Keeps connections open and has an endless page."""
+    """Keeps connections open, until a client leaves in the middle."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        if self.path != f"{PAGE}{ENDLESS}/":
-            super().do_GET()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", HTML)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        self.close_connection = True
+    def handle(self) -> None:
         with suppress(OSError):
-            while True:
-                self.wfile.write(_CHUNK)
+            super().handle()
 
 
 class RunningIndex(NamedTuple):
@@ -191,11 +179,12 @@ def test_fifty_slow_clients_do_not_block_a_page(
                 client.recv(1)
 
 
-def test_an_endless_page_is_502_and_takes_limited_memory(running: RunningIndex) -> None:
-    answer, peak = peak_of(lambda: running.ask(f"/simple/{ENDLESS}/"))
+def test_a_page_that_is_too_large_is_502_and_takes_limited_memory(running: RunningIndex) -> None:
+    running.repository.pages[f"{PAGE}large/"] = (200, HTML, bytes(2 * MOST_OF_A_PAGE))
+    answer, peak = peak_of(lambda: running.ask("/simple/large/"))
     assert answer == (502, b"")
     assert peak < 3 * MOST_OF_A_PAGE
-    assert running.proxy.observed.refused == {ENDLESS: Refusal(0, None)}
+    assert running.proxy.observed.refused == {"large": Refusal(0, None)}
     assert running.has_a_page()
 
 
