@@ -103,57 +103,52 @@ def test_long_text_without_a_match_is_read_quickly() -> None:
     assert time.process_time() - begin < 2
 
 
-@pytest.fixture
-def repository(monkeypatch: pytest.MonkeyPatch) -> Repository:
-    """Return a repository in the place of the network, with a short wait."""
-    made = Repository()
-    monkeypatch.setattr(IndexClient, "ask_file", lambda _, url, at, token: made.ask(url, at, token))
+def answer_with(
+    monkeypatch: pytest.MonkeyPatch, *statuses: int | None
+) -> list[tuple[str, RepositoryEndpoint, str]]:
+    """Answer for a file, in order; the last status repeats. Return what is requested."""
+    asked: list[tuple[str, RepositoryEndpoint, str]] = []
+
+    def ask(_: object, url: str, at: RepositoryEndpoint, token: str) -> int | None:
+        asked.append((url, at, token))
+        return statuses[min(len(asked), len(statuses)) - 1]
+
+    monkeypatch.setattr(IndexClient, "ask_file", ask)
     monkeypatch.setattr(absent_files, "WAIT_SECONDS", 1.5)
-    return made
-
-
-class Repository:
-    """Answers for a file, in order; the last status repeats."""
-
-    def __init__(self) -> None:
-        self.left: list[int | None] = [404]
-        self.asked: list[tuple[str, str]] = []
-
-    def ask(self, url: str, at: RepositoryEndpoint, token: str) -> int | None:
-        self.asked.append((url, token))
-        assert at == TEAM
-        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
+    return asked
 
 
 @pytest.mark.parametrize("statuses", [(200,), (404, 404, 200), (404, None, 403), (404, 302)])
 def test_the_wait_ends_at_the_first_answer_other_than_404(
-    repository: Repository, statuses: tuple[int | None, ...]
+    monkeypatch: pytest.MonkeyPatch, statuses: tuple[int | None, ...]
 ) -> None:
-    repository.left = list(statuses)
+    asked = answer_with(monkeypatch, *statuses)
     wait_for(FOUND, "token", {}, lambda: None)
-    assert repository.asked == [(URL, "token")] * len(statuses)
+    assert asked == [(URL, TEAM, "token")] * len(statuses)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("status", [404, None])
 def test_the_wait_for_a_missing_file_ends_after_the_time_limit(
-    repository: Repository, status: int | None
+    monkeypatch: pytest.MonkeyPatch, status: int | None
 ) -> None:
-    repository.left = [status]
+    asked = answer_with(monkeypatch, status)
     begin = time.monotonic()
     wait_for(FOUND, "token", {}, lambda: None)
     assert time.monotonic() - begin > 1.4
-    asked = len(repository.asked)
+    count = len(asked)
     time.sleep(0.6)
-    assert len(repository.asked) == asked
+    assert len(asked) == count
 
 
 @pytest.mark.parametrize("status", [404, 200])
-def test_an_exception_from_the_check_ends_the_wait(repository: Repository, status: int) -> None:
+def test_an_exception_from_the_check_ends_the_wait(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     def check() -> None:
         raise Interrupted(2)
 
-    repository.left = [status]
+    answer_with(monkeypatch, status)
     with pytest.raises(Interrupted):
         wait_for(FOUND, "token", {}, check)
 
