@@ -1,21 +1,14 @@
-"""What this program costs, as ratios of interleaved runs; run it as ``python tests/benchmark.py``.
+"""Cost of this program as ratios of interleaved runs: ``python tests/benchmark.py``.
 
 Each row runs two commands in turn, against one sandbox, and shows the median of the ratios
-of the pairs with its quartiles. Absolute times say more of the machine than of the program,
-so none are judged, but for one row: what a Pipfile of 50 sources and 1,000 packages takes
-longer than one of a source and a package, in milliseconds, with a program that does nothing in
-pipenv's place. Exit status 1 where a median is over its limit.
+of the pairs with its quartiles. Absolute times depend on the machine, so only one row has a
+limit in milliseconds: a large Pipfile against a small one. Exit status 1 if a median is over
+its limit.
 
-Every program runs from an environment as users have it: our package is installed, never editable,
-and compiled to bytecode, as pip does it. (With PYTHONDONTWRITEBYTECODE a checkout is compiled
-again at each start, which costs more than all the rest of this program.)
-
-The rows of keyring compare three environments with one keyring in each: ours, keyring with a
-backend that always answers None, and keyrings.codeartifact. The idle backend is there because
-keyring's own default without any backend is to fail with a traceback, which takes longer than
-an answer. Rows of the existing package stand beside ours for comparison; they have no limit.
-
-What downloads cost is measured by ``benchmark_downloads``, and printed below the other rows.
+Programs are installed, never editable, and compiled to bytecode, as users have them. The rows of
+keyring compare our backend, keyring with a backend that always answers None (without any backend
+keyring fails with a traceback, which takes longer), and keyrings.codeartifact, which has no limit.
+``benchmark_downloads`` measures downloads.
 """
 
 from __future__ import annotations
@@ -25,12 +18,10 @@ import math
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,29 +36,24 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# A backend that answers nothing: what keyring itself costs with any backend at all.
+# Keyring's own cost, with a backend.
 _IDLE = """
 from keyring.backend import KeyringBackend
 
 class IdleBackend(KeyringBackend):
     priority = 9
+    set_password = delete_password = None
 
     def get_password(self, service, username):
         return None
-
-    def set_password(self, service, username, password):
-        raise NotImplementedError
-
-    def delete_password(self, service, username):
-        raise NotImplementedError
 """
 
 
 class Row(NamedTuple):
-    """Two commands that do the same, and how much more ours may take.
+    """Two commands that do the same, and the limit for ours.
 
-    The limit is a ratio, or where ``milliseconds`` is set a difference. ``prepare`` is called before
-    they run, and does what many rows need only once.
+    The limit is a ratio, or with ``milliseconds`` a difference. ``prepare`` is called before they
+    run, and does only once what many rows need.
     """
 
     name: str
@@ -87,26 +73,21 @@ def main() -> int:
     """Measure every row and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15, help="pairs of runs a row (default 15)")
-    parser.add_argument(
-        "--aws", help="the AWS CLI to compare with (default: installed for the run)"
-    )
+    parser.add_argument("--aws", help="the AWS CLI to use (default: installed for the run)")
     parser.add_argument("--only", default="", help="measure the rows that have this in their name")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="pipenv-ca-benchmark-") as name:
+    with tempfile.TemporaryDirectory(prefix="pipenv-ca-benchmark-") as name, ExitStack() as stack:
         programs = Programs(Path(name), options.aws)
         with Sandbox(domain="my-dom", repository="team") as sandbox:
             for wheel in make_private_packages(programs.folder / "packages"):
                 sandbox.publish(wheel)
-            found = chain(
-                _rows(sandbox, programs, options.pairs),
-                _keyring_rows(sandbox, programs, options.pairs),
-            )
+            made = (_rows, _keyring_rows)
+            found = [row for rows in made for row in rows(sandbox, programs, options.pairs)]
             rows = [row for row in found if options.only in row.name]
             over = _show(rows, [_measure(row) for row in rows])
-        with ExitStack() as stack:
-            few = max(3, options.pairs // 3)
-            downloads = Downloads(programs.folder, programs.ours, programs.install, few, stack)
-            over |= show([row for row in downloads.rows() if options.only in row.name])
+        few = max(3, options.pairs // 3)
+        downloads = Downloads(programs.folder, programs.ours, programs.install, few, stack)
+        over |= show([row for row in downloads.rows() if options.only in row.name])
     return int(over)
 
 
@@ -130,7 +111,7 @@ class Programs:
 
     Args:
         folder: where they are installed.
-        aws: the AWS CLI to use; None for this environment's, or else a new one.
+        aws: the AWS CLI to use, or None for this environment's, or else a new one.
     """
 
     def __init__(self, folder: Path, aws: str | None) -> None:
@@ -144,34 +125,29 @@ class Programs:
 
     @cache  # noqa: B019 - there is one object for the whole run
     def install(self) -> None:
-        """Install this package, and pipenv with it."""
         install(self.folder / "ours", str(ROOT))
 
     @cache  # noqa: B019 - as above
     def install_aws(self) -> None:
-        """Install this package and, unless there is one, the AWS CLI."""
         self.install()
         if self._needs_aws:
             install(self.folder / "aws", "awscli")
 
     @cache  # noqa: B019 - as above
     def install_keyrings(self) -> None:
-        """Install this package, keyring with a backend that is idle, and the existing package."""
         self.install()
         _add_idle_backend(install(self.folder / "idle", "keyring"))
         install(self.folder / "existing", "keyrings.codeartifact")
 
 
 def _rows(sandbox: Sandbox, programs: Programs, pairs: int) -> Iterator[Row]:
-    folder, scripts = programs.folder, programs.ours
-    pipenv_ca, pipenv = str(scripts / "pipenv-ca"), str(scripts / "pipenv")
-    home = folder / "home"
-    project = folder / "project"
-    public = folder / "public"
+    pipenv_ca, pipenv, python = (
+        str(programs.ours / name) for name in ("pipenv-ca", "pipenv", "python")
+    )
+    home, project, public = (programs.folder / name for name in ("home", "project", "public"))
     for made in (home, project, public):
         made.mkdir()
-    own = source(sandbox.endpoint)
-    write_pipfile(project, own, '[packages]\norb-schema-generator = "*"\n')
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-schema-generator = "*"\n')
     lonely = source(sandbox.add_repository("lonely"))
     write_pipfile(public, PYPI_SOURCE, lonely, f"[packages]\n{THIRTY}")
     environ = sandbox.environ(as_users_have_it()) | {
@@ -188,33 +164,30 @@ def _rows(sandbox: Sandbox, programs: Programs, pairs: int) -> Iterator[Row]:
         for command in ("lock", "sync"):
             timed([pipenv_ca, command], environ, project)
 
-    for words, limit in ((["--version"], 1.05), (["verify"], 1.08)):
-        name = f"pipenv-ca {words[0]} : pipenv {words[0]}"
-        ours, theirs = [pipenv_ca, *words], [pipenv, *words]
-        yield Row(name, ours, theirs, limit, environ, environ, project, pairs, lock)
-    lint, version = [pipenv_ca, "lint"], [pipenv, "--version"]
-    name = "pipenv-ca lint : pipenv --version"
-    yield Row(name, lint, version, 0.6, environ, environ, project, pairs, lock)
-    bare = [str(scripts / "python"), "-c", "pass"]
-    name = "pipenv-ca lint : python -c pass"
-    yield Row(name, lint, bare, 12.0, environ, environ, project, pairs, lock)
+    def row(name: str, ours: list[str], theirs: list[str], limit: float) -> Row:
+        return Row(name, ours, theirs, limit, environ, exported, project, pairs, lock)
+
+    for word, limit in (("--version", 1.05), ("verify", 1.08)):
+        name = f"pipenv-ca {word} : pipenv {word}"
+        yield row(name, [pipenv_ca, word], [pipenv, word], limit)._replace(their_environ=environ)
+    lint = [pipenv_ca, "lint"]
+    yield row("pipenv-ca lint : pipenv --version", lint, [pipenv, "--version"], 0.6)
+    yield row("pipenv-ca lint : python -c pass", lint, [python, "-c", "pass"], 12.0)
     name = "pipenv-ca sync, cached token : pipenv sync, exported token"
-    ours, theirs = [pipenv_ca, "sync"], [pipenv, "sync"]
-    yield Row(name, ours, theirs, 1.12, environ, exported, project, pairs, lock)
+    yield row(name, [pipenv_ca, "sync"], [pipenv, "sync"], 1.12)
     yield from _token_rows(sandbox, programs, environ, pairs)
     yield _large_row(sandbox, programs, environ, pairs)
-    few = max(3, pairs // 3)
-    ours, theirs = [pipenv_ca, "lock"], [pipenv, "lock"]
-    name = "pipenv-ca lock : pipenv lock, one source"
-    yield Row(name, ours, theirs, 1.15, environ, exported, project, few, lock)
+    name, few = "pipenv-ca lock : pipenv lock, one source", max(3, pairs // 3)
+    locks = row(name, [pipenv_ca, "lock"], [pipenv, "lock"], 1.15)._replace(pairs=few)
+    yield locks
     name = "pipenv-ca lock by loopback : pipenv lock, 30 public packages"
-    yield Row(name, ours, theirs, 1.25, environ, exported, public, few, lock)
+    yield locks._replace(name=name, limit=1.25, folder=public)
 
 
 def _token_rows(
     sandbox: Sandbox, programs: Programs, environ: Mapping[str, str], pairs: int
 ) -> Iterator[Row]:
-    """Yield the rows of a token from AWS: with a small CA bundle, and with one of all the world.
+    """Yield the rows of a token from AWS: with a small CA bundle, and with a public one.
 
     Both go through a CONNECT proxy, as in companies.
     """
@@ -234,33 +207,25 @@ def _token_rows(
 
 
 def _large_row(sandbox: Sandbox, programs: Programs, environ: Mapping[str, str], pairs: int) -> Row:
-    """Return the row that compares a large Pipfile with a small one."""
-    folder = programs.folder
-    sources = [
-        source(
-            sandbox.add_repository("team", domain=f"dom-{n}"), f"aws:${{T{n}_TOKEN}}@", f"dom-{n}"
-        )
-        for n in range(24)
-    ]
+    """Return the row that compares a large Pipfile with a small one, without pipenv."""
+    domains = [sandbox.add_repository("team", domain=f"dom-{n}") for n in range(24)]
+    sources = [source(each, f"aws:${{T{n}_TOKEN}}@", f"dom-{n}") for n, each in enumerate(domains)]
     sources += [source(sandbox.add_repository(f"r{n}"), name=f"r{n}") for n in range(25)]
-    packages = "".join(
-        f'package-{n} = {{version = "*", index = "r{n % 25}"}}\n'
-        if n % 2
-        else f'package-{n} = "*"\n'
-        for n in range(1000)
-    )
-    small, large = folder / "small", folder / "large"
-    for made in (small, large):
-        made.mkdir()
-    write_pipfile(small, PYPI_SOURCE, sources[-1], '[packages]\npackage-0 = "*"\n')
-    write_pipfile(large, PYPI_SOURCE, *sources, f"[packages]\n{packages}")
+    entries = [f'{{version = "*", index = "r{n % 25}"}}' if n % 2 else '"*"' for n in range(1000)]
+    packages = "".join(f"package-{n} = {entry}\n" for n, entry in enumerate(entries))
+    environs = []
+    for name, tables, text in (
+        ("large", sources, packages),
+        ("small", sources[-1:], 'package-0 = "*"\n'),
+    ):
+        (programs.folder / name).mkdir()
+        path = write_pipfile(programs.folder / name, PYPI_SOURCE, *tables, f"[packages]\n{text}")
+        environs.append(dict(environ) | {"PIPENV_PIPFILE": str(path)})
     nothing = shutil.which("true") or "true"
-    # (The folders are given by PIPENV_PIPFILE, since a row has one.)
     words = [str(programs.ours / "pipenv-ca"), "--ca-pipenv", nothing, "lock"]
-    first, second = (dict(environ) | {"PIPENV_PIPFILE": str(f / "Pipfile")} for f in (large, small))
     name = "lock, 50 sources and 1,000 packages - one of each"
-    prepare = programs.install
-    return Row(name, words, words, 50, first, second, folder, pairs, prepare, milliseconds=True)
+    (large, small), folder, prepare = environs, programs.folder, programs.install
+    return Row(name, words, words, 50, large, small, folder, pairs, prepare, milliseconds=True)
 
 
 def _keyring_rows(sandbox: Sandbox, programs: Programs, pairs: int) -> Iterator[Row]:
@@ -270,31 +235,25 @@ def _keyring_rows(sandbox: Sandbox, programs: Programs, pairs: int) -> Iterator[
     environ = sandbox.environ(as_users_have_it()) | {"HOME": str(home)}
     foreign, own = "https://example.org/", sandbox.endpoint.simple_url
     theirs = [str(programs.idle / "keyring"), "get", foreign, "u"]
-    for place, package, limits in (
-        (programs.ours, "codeartifact-pipenv", (1.05, 1.10)),
-        (programs.existing, "keyrings.codeartifact", (math.inf, math.inf)),
+    for place, package, url, limit in (
+        (programs.ours, "codeartifact-pipenv", foreign, 1.05),
+        (programs.ours, "codeartifact-pipenv", own, 1.10),
+        (programs.existing, "keyrings.codeartifact", foreign, math.inf),
+        (programs.existing, "keyrings.codeartifact", own, math.inf),
     ):
-        for where, url, limit, status in (
-            ("another host", foreign, limits[0], 1),
-            ("our host", own, limits[1], 0),
-        ):
-            name = f"keyring get, {where}, {package} : keyring"
-            words, statuses = [str(place / "keyring"), "get", url, "aws"], (status, 1)
-            yield Row(
-                name, words, theirs, limit, environ, environ, folder, pairs, prepare, statuses
-            )
+        host = "our host" if url == own else "another host"
+        name = f"keyring get, {host}, {package} : keyring"
+        words, statuses = [str(place / "keyring"), "get", url, "aws"], (int(url != own), 1)
+        yield Row(name, words, theirs, limit, environ, environ, folder, pairs, prepare, statuses)
 
 
 def _add_idle_backend(scripts: Path) -> None:
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    words = [str(scripts / "python"), "-c", code]
-    place = Path(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
+    (place,) = scripts.parent.glob("[Ll]ib/**/site-packages")
     (place / "idle_backend.py").write_text(_IDLE, encoding="utf-8")
     information = place / "idle_backend-1.0.dist-info"
     information.mkdir()
-    (information / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: idle-backend\nVersion: 1.0\n"
-    )
+    metadata = "Metadata-Version: 2.1\nName: idle-backend\nVersion: 1.0\n"
+    (information / "METADATA").write_text(metadata)
     (information / "entry_points.txt").write_text("[keyring.backends]\nIdle = idle_backend\n")
 
 

@@ -1,10 +1,10 @@
 """The rows of the benchmark about downloads: bytes and time on a slow line.
 
 The sandbox plays pypi.org and a CodeArtifact whose repository has the external connection; each
-round trip takes 50 ms, and all bodies share 20 MB/s. Beside ours runs pipenv alone with an exported
-token. Each of the two has its own homes, so caches are never shared: a *first* lock has an empty
-home, a *second* one the home of the first. ``heavy`` is numpy, pandas and boto3, of which the wheels
-have some 45 MB. The sandbox counts the bytes; METADATA files (PEP 658) are not files of a package.
+round trip takes 50 ms, and all bodies share 20 MB/s. The rows compare ours with pipenv alone with an
+exported token, each with its own homes: a *first* lock has an empty home, a *second* one the home of
+the first. ``heavy`` is numpy, pandas and boto3, whose wheels have some 45 MB. The sandbox counts the
+bytes; METADATA files (PEP 658) do not count.
 """
 
 from __future__ import annotations
@@ -30,25 +30,18 @@ if TYPE_CHECKING:
 
 _LATENCY_SECONDS, _BYTES_PER_SECOND = 0.05, 20_000_000
 _FILES = (".whl", ".tar.gz", ".zip")
-# (pandas takes python-dateutil 4 and botocore does not; pipenv asks in any order, so that a lock may
-# or may not try it: the bound makes every lock try the same files.)
+# Without the bound, locks may or may not try python-dateutil 4, which botocore does not allow.
 _HEAVY = '[packages]\nnumpy = "*"\npandas = "*"\nboto3 = "*"\npython-dateutil = "<3"\n'
 _PRIVATE = [f"acme-{number:02}" for number in range(40)]
-# What would put a cache outside of the home, or name packages that are on this machine.
+# They put a cache outside of the home, or name packages of this machine.
 _CACHES = ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR", "PIPENV_CA_CACHE_DIR", "PIP_FIND_LINKS")
 _OURS, _BARE = "pipenv-ca", "pipenv"
-_FIRST, _BEFORE, _ALONE = (
-    "public source first",
-    "CodeArtifact first, then public",
-    "CodeArtifact alone",
-)
+_FIRST, _BEFORE = "public source first", "CodeArtifact first, then public"
+_ALONE = "CodeArtifact alone"
 
 
 class Measure(NamedTuple):
-    """A row: its name, its limit, and what measures it.
-
-    ``measure`` returns the figure that the limit is for, and how figure and pipenv's own are shown.
-    """
+    """A row: ``measure`` returns the figure that the limit is for, and the text of both figures."""
 
     name: str
     limit: float
@@ -98,50 +91,38 @@ class Downloads:
         """Yield every row."""
         for layout in (_FIRST, _BEFORE):
             name = f"{layout}, heavy: MB of files, first lock"
-            yield Measure(name, 0, partial(self._first_lock, layout))
-        for project, where in (("same", ""), ("other", " in another project")):
+            yield Measure(name, 0, partial(self._megabytes, layout, 0))
+        for at, where in ((1, ""), (2, " in another project")):
             name = f"{_ALONE}, heavy: MB of files, second lock{where}"
-            yield Measure(name, 0, partial(self._second_lock, project))
-        yield Measure(f"{_ALONE}, heavy: time of a second lock : bare", 0.6, self._heavy_time)
-        yield Measure(f"{_FIRST}, 30 public packages: time of lock : bare", 1.0, self._public_time)
-        name = "40 private packages with private dependencies: lock : bare with index="
-        yield Measure(name, 0.7, self._private_time)
+            yield Measure(name, 0, partial(self._megabytes, _ALONE, at))
+        thirty = dict.fromkeys((_OURS, _BARE), f"[packages]\n{THIRTY}")
+        entries = {_OURS: '"*"', _BARE: '{version = "*", index = "codeartifact"}'}
+        private = {
+            program: "".join(["[packages]\n", *(f"{name} = {entry}\n" for name in _PRIVATE)])
+            for program, entry in entries.items()
+        }
+        heavy = dict.fromkeys((_OURS, _BARE), _HEAVY)
+        for name, limit, home, layout, packages in (
+            (f"{_ALONE}, heavy: time of a second lock : bare", 0.6, "time", _ALONE, heavy),
+            (f"{_FIRST}, 30 public packages: time of lock : bare", 1.0, "thirty", _FIRST, thirty),
+            (
+                "40 private packages with private dependencies: lock : bare with index=",
+                *(0.7, "private", _FIRST, private),
+            ),
+        ):
+            yield Measure(name, limit, partial(self._compare, home, layout, packages))
         for layout, again, limit in ((_FIRST, False, 1), (_ALONE, False, 2), (_ALONE, True, 1)):
             name = f"{layout}, heavy: {'second' if again else 'first'} lock, sync: bytes : size"
             yield Measure(name, limit, partial(self._lock_and_sync, layout, again))
 
-    # --- rows ----------------------------------------------------------------------------
-
-    def _first_lock(self, layout: str) -> tuple[float, str]:
-        return _megabytes(*(self._locked(layout, program)[0] for program in (_OURS, _BARE)))
-
-    def _second_lock(self, project: str) -> tuple[float, str]:
-        at = 1 if project == "same" else 2
-        return _megabytes(*(self._locked(_ALONE, program)[at] for program in (_OURS, _BARE)))
-
-    def _heavy_time(self) -> tuple[float, str]:
-        return self._compare(*(self._place(p, "time", _ALONE) for p in (_OURS, _BARE)))
-
-    def _public_time(self) -> tuple[float, str]:
-        packages = f"[packages]\n{THIRTY}"
-        places = (self._place(p, "thirty", _FIRST, packages=packages) for p in (_OURS, _BARE))
-        return self._compare(*places)
-
-    def _private_time(self) -> tuple[float, str]:
-        entries = {_OURS: '"*"', _BARE: '{version = "*", index = "codeartifact"}'}
-        places = []
-        for program, entry in entries.items():
-            packages = "".join(f"{name} = {entry}\n" for name in _PRIVATE)
-            packages = f"[packages]\n{packages}"
-            places.append(self._place(program, "private", _FIRST, packages=packages))
-        return self._compare(*places)
+    def _megabytes(self, layout: str, at: int) -> tuple[float, str]:
+        ours, bare = (self._locked(layout, program)[at] / 1e6 for program in (_OURS, _BARE))
+        return ours, f"{ours:.2f}, bare {bare:.2f}"
 
     def _lock_and_sync(self, layout: str, again: bool) -> tuple[float, str]:
         size = self._synced(layout, _BARE).size
         ours, bare = (self._synced(layout, p).fetched[again] / size for p in (_OURS, _BARE))
         return ours, f"{ours:.2f}, bare {bare:.2f}"
-
-    # --- what they measure ---------------------------------------------------------------
 
     @cache  # noqa: B019 - there is one object for the whole run
     def _locked(self, layout: str, program: str) -> tuple[int, int, int]:
@@ -174,33 +155,31 @@ class Downloads:
                 fetched[record.path.rpartition("/")[2]] += record.body_bytes
         return fetched
 
-    def _compare(self, ours: _Place, bare: _Place) -> tuple[float, str]:
+    def _compare(self, home: str, layout: str, packages: dict[str, str]) -> tuple[float, str]:
         """Lock in turn; return the median of the ratios."""
-        places = ((_OURS, ours), (_BARE, bare))
+        places = {p: self._place(p, home, layout, packages=packages[p]) for p in (_OURS, _BARE)}
         took = [
             [
                 timed([str(self._scripts / program), "lock"], place.environ, place.project)
-                for program, place in places
+                for program, place in places.items()
             ]
             for _ in range(self._pairs + 1)
         ]
         # The first pair fills the caches, the sandbox's own among them.
         ratio = statistics.median(first / second for first, second in took[1:])
-        seconds = [statistics.median(column) for column in zip(*took[1:], strict=True)]
-        return ratio, f"{ratio:.2f} ({seconds[0]:.1f} s), bare {seconds[1]:.1f} s"
+        ours, bare = (statistics.median(column) for column in zip(*took[1:], strict=True))
+        return ratio, f"{ratio:.2f} ({ours:.1f} s), bare {bare:.1f} s"
 
     def _place(
         self, program: str, home: str, layout: str, project: str = "project", packages: str = _HEAVY
     ) -> _Place:
-        """Make a project, in a home of that name, which is new unless it is there."""
+        """Make a project in a home, where every cache is."""
         place = self._folder / f"{program} {home}"
         folder = place / project
         folder.mkdir(parents=True)
-        endpoint = self._sandbox.endpoint
-        own = source(endpoint)
+        own = source(self._sandbox.endpoint)
         tables = {_FIRST: [PYPI_SOURCE, own], _BEFORE: [own, PYPI_SOURCE], _ALONE: [own]}[layout]
         write_pipfile(folder, *tables, packages)
-        # Every cache is in the home, and no setting of this machine's pip adds an index.
         environ = {
             name: value
             for name, value in self._sandbox.environ().items()
@@ -219,9 +198,8 @@ class Downloads:
     @cached_property
     def _sandbox(self) -> Sandbox:
         self._install()
-        sandbox = Sandbox(
-            domain="my-dom", repository="team", serve_public=True, base=as_users_have_it()
-        )
+        base = as_users_have_it()
+        sandbox = Sandbox(domain="my-dom", repository="team", serve_public=True, base=base)
         self._stack.enter_context(sandbox)
         packages = self._folder / "packages"
         for name, needed in zip(_PRIVATE, [*_PRIVATE[1:], None], strict=True):
@@ -229,10 +207,6 @@ class Downloads:
         sandbox.latency(_LATENCY_SECONDS)
         sandbox.bandwidth(_BYTES_PER_SECOND)
         return sandbox
-
-
-def _megabytes(ours: int, bare: int) -> tuple[float, str]:
-    return ours / 1e6, f"{ours / 1e6:.2f}, bare {bare / 1e6:.2f}"
 
 
 def show(measures: list[Measure]) -> bool:

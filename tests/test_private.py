@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
 pytestmark = pytest.mark.wide
 
@@ -36,16 +34,15 @@ class PrivateProject(NamedTuple):
     sandbox: Sandbox
     folder: Path
     env: dict[str, str]
-    private: Path
 
-    def wheel(self, name: str) -> Path:
-        return next(self.private.glob(f"{name.replace('-', '_')}-*"))
-
-    def endpoint(self, repository: str = "team") -> RepositoryEndpoint:
-        return self.sandbox.endpoint._replace(repository=repository)
+    def url(self, repository: str) -> str:
+        return self.sandbox.endpoint._replace(repository=repository).simple_url
 
     def write(self, packages: str, *repositories: str, public: bool = True) -> None:
-        tables = [source(self.endpoint(name), name=name) for name in repositories]
+        tables = [
+            source(self.sandbox.endpoint._replace(repository=name), name=name)
+            for name in repositories
+        ]
         first = [PYPI_SOURCE] if public else []
         write_pipfile(self.folder, *first, *tables, f"[packages]\n{packages}\n")
 
@@ -58,6 +55,12 @@ class PrivateProject(NamedTuple):
     def well(self, *words: str, **env: str) -> Seen:
         seen = self.run(*words, **env)
         assert seen.done.status == 0, seen.done.output
+        return seen
+
+    def fails_to_lock(self, *parts: str, **env: str) -> Seen:
+        seen = self.run("lock", **env)
+        seen.fails(*parts)
+        assert not self.lock.exists()
         return seen
 
     @property
@@ -85,39 +88,38 @@ class Seen(NamedTuple):
             assert part in self.done.stderr, self.done.stderr
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the private packages."""
-    return tmp_path_factory.mktemp("packages")
+TEAM = {"team-app": ("1.0", "team"), "team-lib": ("1.0", "team"), "pub-lic": ("1.0", "pypi")}
 
 
 @pytest.fixture(scope="module")
-def sandbox(folder: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
-    public, private = folder / "public", folder
-    make_wheel(public, "pub-lic", "1.0")
+def sandbox(
+    tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
+) -> Iterator[Sandbox]:
+    folder = tmp_path_factory.mktemp("packages")
+    make_wheel(folder / "public", "pub-lic", "1.0")
     for name in ("team-app", "team-lib"):
-        make_wheel(public, name, STRANGE)
-    app = make_wheel(private, "team-app", "1.0", ["team-lib", "pub-lic"])
-    lib = make_wheel(private, "team-lib", "1.0")
+        make_wheel(folder / "public", name, STRANGE)
+    app = make_wheel(folder, "team-app", "1.0", ["team-lib", "pub-lic"])
+    lib = make_wheel(folder, "team-lib", "1.0")
+    public = folder / "public"
     with Sandbox(
         repository="team", upstream=False, public=public, serve_public=True, base=clean_base
     ) as running:
         running.publish(app)
         running.publish(lib)
         running.add_repository("empty")
-        everything = running.add_repository("all", upstream=True)
-        running.publish(lib, everything)
+        running.publish(lib, running.add_repository("all", upstream=True))
         yield running
 
 
 @pytest.fixture
 def work(
-    sandbox: Sandbox, folder: Path, clean_env: dict[str, str], project: Path, tmp_path: Path
+    sandbox: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Path
 ) -> Iterator[PrivateProject]:
     caches = {name: str(tmp_path / name) for name in ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR")}
     env = sandbox.environ(clean_env) | caches
-    clean = {name: value for name, value in env.items() if name != "PIP_FIND_LINKS"}
-    yield PrivateProject(sandbox, project, clean, folder)
+    env.pop("PIP_FIND_LINKS", None)
+    yield PrivateProject(sandbox, project, env)
     sandbox.heal()
 
 
@@ -146,59 +148,41 @@ def test_a_misspelt_repository_fails_and_the_public_index_is_not_asked(
     assert (work.folder / "Pipfile").read_bytes() == before
 
 
-@pytest.mark.parametrize("says", ["GetRepositoryEndpoint", "nothing"])
-def test_a_misspelt_repository_is_found_or_warned_of_without_describe_permission(
-    says: str, work: PrivateProject
+@pytest.mark.parametrize("allowed", ["GetRepositoryEndpoint", "nothing", "no AWS"])
+def test_a_misspelt_repository_fails_or_gives_a_warning_without_permissions(
+    allowed: str, work: PrivateProject
 ) -> None:
-    denied = ["codeartifact:DescribeRepository"]
-    if says == "nothing":
-        denied.append("codeartifact:GetRepositoryEndpoint")
+    env = only_token(work) if allowed == "no AWS" else {}
+    denied = ["codeartifact:DescribeRepository", "codeartifact:GetRepositoryEndpoint"]
     work.write('pub-lic = "*"', "tean")
-    for action in denied:
+    for action in denied[: 1 if allowed == "GetRepositoryEndpoint" else 2]:
         work.sandbox.deny(action)
-    seen = work.run("lock")
+    seen = work.run("lock", **env)
     for action in denied:
         work.sandbox.allow(action)
-    if says == "nothing":
-        assert seen.done.status == 0, seen.done.output
-        assert seen.done.stderr.count("Could not confirm that repository tean exists") == 1
-        assert work.locked() == {"pub-lic": ("1.0", "pypi")}
-    else:
+    if allowed == "GetRepositoryEndpoint":
         seen.fails("[repository-missing]")
-
-
-def test_with_only_a_token_private_names_fail_and_others_get_a_warning(
-    work: PrivateProject,
-) -> None:
-    env = only_token(work)
-    work.write('pub-lic = "*"', "tean")
-    seen = work.well("lock", **env)
+        return
+    assert seen.done.status == 0, seen.done.output
     assert seen.done.stderr.count("Could not confirm that repository tean exists") == 1
-    assert "private-packages" in seen.done.stderr
-    work.write('pub-lic = "*"\nteam-app = {version = "*", index = "tean"}', "tean")
-    work.lock.unlink()
-    work.run("lock", **env).fails()
-    assert not work.lock.exists()
+    assert work.locked() == {"pub-lic": ("1.0", "pypi")}
+    if env:
+        assert "private-packages" in seen.done.stderr
+        work.write('pub-lic = "*"\nteam-app = {version = "*", index = "tean"}', "tean")
+        work.lock.unlink()
+        work.fails_to_lock(**env)
 
 
 def test_a_served_page_proves_that_a_repository_exists(work: PrivateProject) -> None:
     env = only_token(work)
     work.write('team-app = "*"', "team")
     assert "Could not confirm" not in work.well("lock", **env).done.stderr
-    assert work.locked() == {
-        "team-app": ("1.0", "team"),
-        "team-lib": ("1.0", "team"),
-        "pub-lic": ("1.0", "pypi"),
-    }
+    assert work.locked() == TEAM
     work.lock.unlink()
-    work.write('pub-lic = "*"', "team")
-    assert "Could not confirm" not in work.well("lock", **env).done.stderr
-
-
-def test_an_empty_repository_exists_without_a_warning(work: PrivateProject) -> None:
-    work.write('pub-lic = "*"', "empty")
-    assert "Could not confirm" not in work.well("lock").done.stderr
-    assert work.locked() == {"pub-lic": ("1.0", "pypi")}
+    for repository, variables in (("team", env), ("empty", {})):
+        work.write('pub-lic = "*"', repository)
+        assert "Could not confirm" not in work.well("lock", **variables).done.stderr
+        assert work.locked() == {"pub-lic": ("1.0", "pypi")}
 
 
 # --- what is private -----------------------------------------------------------------------
@@ -207,10 +191,9 @@ def test_an_empty_repository_exists_without_a_warning(work: PrivateProject) -> N
 @pytest.mark.parametrize("names", ["team-*", "Team.App other"])
 def test_private_packages_are_never_public(names: str, work: PrivateProject) -> None:
     work.write('team-app = "*"', "empty")
-    seen = work.run("lock", PIPENV_CA_PRIVATE_PACKAGES=names)
-    seen.fails("the settings or the lock mark it as private", "[package-missing]")
+    said = "the settings or the lock mark it as private", "[package-missing]"
+    seen = work.fails_to_lock(*said, PIPENV_CA_PRIVATE_PACKAGES=names)
     assert "team-app" not in seen.public
-    assert not work.lock.exists()
 
 
 @pytest.mark.parametrize("words", [["doctor"], ["doctor", "team-app"], ["lint", "--online"]])
@@ -231,41 +214,39 @@ def test_a_lock_with_other_source_names_keeps_names_private(
     work.well("lock")
     text = work.lock.read_text().replace('"index": "team"', '"index": "former"')
     work.lock.write_text(text.replace('"name": "team"', '"name": "former"'))
+    before = work.lock.read_bytes()
     work.write('team-app = "*"', *(["empty"] if gone else ["empty", "team"]))
     seen = work.run("lock")
     assert not {"team-app", "team-lib"} & {*seen.public}
     if gone:
         seen.fails()
-        assert work.lock.read_text() != ""
+        assert work.lock.read_bytes() == before
     else:
-        assert work.locked()["team-app"] == ("1.0", "team")
-        assert work.locked()["team-lib"] == ("1.0", "team")
+        assert work.locked() == TEAM
 
 
 def test_a_pylock_keeps_names_private(work: PrivateProject) -> None:
     work.write('team-app = "*"', "empty")
-    work.lock.unlink(missing_ok=True)
     (work.folder / "pylock.toml").write_text(
         'lock-version = "1.0"\ncreated-by = "pipenv"\n[[packages]]\nname = "team-app"\n'
-        f'version = "1.0"\nindex = "{work.endpoint().simple_url}"\n'
+        f'version = "1.0"\nindex = "{work.url("team")}"\n'
     )
-    seen = work.run("lock")
-    seen.fails()
-    assert "team-app" not in seen.public
+    assert "team-app" not in work.fails_to_lock().public
 
 
 # --- hashes that were not served ----------------------------------------------------------
 
 
-def lock_with(folder: Path, entries: Mapping[str, object]) -> StandIn:
-    """Return a stand-in for pipenv that writes this lock."""
-    document = {
-        "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
-        "default": entries,
-        "develop": {},
-    }
-    lines = f"open(os.environ['PIPENV_PIPFILE'] + '.lock', 'w').write({json.dumps(document)!r})"
-    return StandIn(folder, lines)
+def lock_of(entries: Mapping[str, object]) -> str:
+    """Return the text of a lock."""
+    meta = {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []}
+    return json.dumps({"_meta": meta, "default": entries, "develop": {}})
+
+
+def lock_with(folder: Path, entries: Mapping[str, object]) -> dict[str, str]:
+    """Return the variable of a stand-in for pipenv that writes this lock."""
+    lines = f"open(os.environ['PIPENV_PIPFILE'] + '.lock', 'w').write({lock_of(entries)!r})"
+    return {"PIPENV_CA_PIPENV": str(StandIn(folder, lines).path)}
 
 
 @pytest.mark.parametrize("repositories", [["team"], ["team", "empty"]])
@@ -273,17 +254,15 @@ def test_a_foreign_hash_on_the_direct_route_is_not_published(
     repositories: list[str], work: PrivateProject, tmp_path: Path
 ) -> None:
     entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0", "index": "team"}
-    good = "sha256:" + hashlib.sha256(work.wheel("team-app").read_bytes()).hexdigest()
     work.write('team-app = "*"', *repositories)
-    pipenv = lock_with(tmp_path / "bin", {"team-app": entry})
-    words = ("--ca-route", "as-written", "lock")
-    seen = work.run(*words, PIPENV_CA_PIPENV=str(pipenv.path))
-    seen.fails("error: team-app 99.0.0 did not come from repository team", "[not-served]")
-    assert not work.lock.exists()
+    env = {"PIPENV_CA_ROUTE": "as-written"}
+    foreign = env | lock_with(tmp_path / "bin", {"team-app": entry})
+    said = "error: team-app 99.0.0 did not come from repository team", "[not-served]"
+    work.fails_to_lock(*said, **foreign)
+    work.well("lock", **env)
+    right = json.loads(work.lock.read_text())["default"]
     public = {"hashes": ["sha256:" + "b" * 64], "version": "==3", "index": "pypi"}
-    right = {"team-app": entry | {"hashes": [good]}, "pub-lic": public}
-    pipenv = lock_with(tmp_path / "other", right)
-    work.well(*words, PIPENV_CA_PIPENV=str(pipenv.path))
+    work.well("lock", **env, **lock_with(tmp_path / "other", right | {"pub-lic": public}))
 
 
 @pytest.mark.parametrize(
@@ -293,27 +272,19 @@ def test_a_foreign_hash_on_the_proxy_route_is_not_published(
     name: str, private: bool, work: PrivateProject, tmp_path: Path
 ) -> None:
     entry = {"hashes": ["sha256:" + "a" * 64], "version": "==99.0.0"}
-    pipenv = lock_with(tmp_path / "bin", {name: entry})
     work.write(f'{name} = "*"', "team")
-    seen = work.run("lock", PIPENV_CA_PIPENV=str(pipenv.path))
     place = "repository team" if private else "https://pypi.org/simple"
-    seen.fails(f"error: {name} 99.0.0 did not come from {place}", "[not-served]", "a" * 64)
-    assert not work.lock.exists()
+    said = f"error: {name} 99.0.0 did not come from {place}", "[not-served]", "a" * 64
+    work.fails_to_lock(*said, **lock_with(tmp_path / "bin", {name: entry}))
 
 
 def test_entries_that_were_not_resolved_are_not_verified(
     work: PrivateProject, tmp_path: Path
 ) -> None:
-    old = {"hashes": ["sha256:" + "b" * 64], "version": "==0.9"}
-    document = {
-        "_meta": {"hash": {"sha256": "0" * 64}, "pipfile-spec": 6, "requires": {}, "sources": []},
-        "default": {"team-lib": old},
-        "develop": {},
-    }
+    old = {"team-lib": {"hashes": ["sha256:" + "b" * 64], "version": "==0.9"}}
     work.write('team-lib = "*"', "team")
-    work.lock.write_text(json.dumps(document))
-    pipenv = lock_with(tmp_path / "bin", {"team-lib": old})
-    work.well("install", "six", PIPENV_CA_PIPENV=str(pipenv.path))
+    work.lock.write_text(lock_of(old))
+    work.well("install", "six", **lock_with(tmp_path / "bin", old))
     assert work.locked()["team-lib"][0] == "0.9"
 
 
@@ -329,27 +300,18 @@ def test_local_find_links_serve_only_names_that_no_repository_has(
     wheels = tmp_path / "my wheels"
     for name, version in (("loc-al", "1.0"), ("pub-lic", "5.0"), ("team-app", STRANGE)):
         make_wheel(wheels, name, version)
-    link = wheels.as_uri()
-    env = {"PIP_FIND_LINKS": link}
+    env = {"PIP_FIND_LINKS": wheels.as_uri()}
     if way == "file":
         config = tmp_path / "pip.conf"
-        config.write_text(f"[install]\nfind_links = {link}\n")
+        config.write_text(f"[install]\nfind_links = {wheels.as_uri()}\n")
         env = {"PIP_CONFIG_FILE": str(config)}
     work.write('team-app = "*"\nloc-al = "*"\npub-lic = "*"', *repositories)
     work.well("install", **env)
-    assert work.locked() == {
-        "loc-al": ("1.0", "pypi"),
-        "pub-lic": ("5.0", "pypi"),
-        "team-app": ("1.0", "team"),
-        "team-lib": ("1.0", "team"),
-    }
-    found = {path.name for path in wheels.iterdir()}
-    assert len(found) == 3
-    done = work.well("run", "pip", "install", "--force-reinstall", "team-app", "loc-al", **env)
-    assert "team-app-1.0" in done.done.stdout
-    assert "loc-al-1.0" in done.done.stdout
-    names = {"PIPENV_CA_PRIVATE_PACKAGES": "loc-al"}
-    work.run("lock", **env, **names).fails()
+    assert work.locked() == TEAM | {"loc-al": ("1.0", "pypi"), "pub-lic": ("5.0", "pypi")}
+    seen = work.well("run", "pip", "install", "--force-reinstall", "team-app", "loc-al", **env)
+    assert "team-app-1.0" in seen.done.stdout
+    assert "loc-al-1.0" in seen.done.stdout
+    work.run("lock", **env, PIPENV_CA_PRIVATE_PACKAGES="loc-al").fails()
 
 
 # --- a mirror that is a repository ---------------------------------------------------------
@@ -357,49 +319,38 @@ def test_local_find_links_serve_only_names_that_no_repository_has(
 
 @pytest.mark.parametrize("way", ["variable", "login", "option", "attached"])
 def test_a_codeartifact_mirror_gets_its_token(way: str, work: PrivateProject) -> None:
-    url = work.endpoint("all").simple_url
+    url = work.url("all")
     if way == "login":
         token = get_token(work.sandbox, work.env, work.folder)
         url = url.replace("://", f"://aws:{token}@")
     env = {"PIPENV_PYPI_MIRROR": url} if way in {"variable", "login"} else {}
     words = {"option": ["--pypi-mirror", url], "attached": [f"--pypi-mirror={url}"]}.get(way, [])
     work.write('team-app = "*"', "team")
-    seen = work.well("lock", *words, **env)
-    assert seen.public == []
-    assert work.locked() == {
-        "team-app": ("1.0", "team"),
-        "team-lib": ("1.0", "team"),
-        "pub-lic": ("1.0", "pypi"),
-    }
-    if way != "attached":
+    assert work.well("lock", *words, **env).public == []
+    assert work.locked() == TEAM
+    if way == "option":
         work.well("sync", *words, **env)
         assert list(work.folder.glob(".venv/lib/*/site-packages/team_app-1.0.dist-info"))
 
 
-def test_a_codeartifact_mirror_of_a_public_project_gets_its_token(work: PrivateProject) -> None:
-    env = {"PIPENV_PYPI_MIRROR": work.endpoint("all").simple_url}
-    work.write('team-lib = "*"\npub-lic = "*"')
-    seen = work.well("install", **env)
-    assert seen.public == []
-    assert work.locked()["team-lib"][0] == "1.0"
-
-
-def test_the_lock_names_the_repository_that_is_also_the_mirror(work: PrivateProject) -> None:
-    env = {"PIPENV_PYPI_MIRROR": work.endpoint("all").simple_url}
-    work.write('team-lib = "*"\npub-lic = "*"', "all")
-    seen = work.well("lock", **env)
-    assert seen.public == []
-    assert work.locked() == {"team-lib": ("1.0", "all"), "pub-lic": ("1.0", "all")}
+@pytest.mark.parametrize("repositories", [[], ["all"]])
+def test_a_mirror_of_a_public_project_or_of_its_own_repository_gets_its_token(
+    repositories: list[str], work: PrivateProject
+) -> None:
+    work.write('team-lib = "*"\npub-lic = "*"', *repositories)
+    assert work.well("install", PIPENV_PYPI_MIRROR=work.url("all")).public == []
+    found = work.locked()
+    assert {name: version for name, (version, _) in found.items()} == {
+        "team-lib": "1.0",
+        "pub-lic": "1.0",
+    }
+    assert not repositories or {index for _, index in found.values()} == {"all"}
 
 
 def test_private_packages_are_not_taken_from_a_mirror(work: PrivateProject) -> None:
-    env = {
-        "PIPENV_PYPI_MIRROR": work.endpoint("all").simple_url,
-        "PIPENV_CA_PRIVATE_PACKAGES": "team-app",
-    }
     work.write('team-app = "*"', "empty")
-    work.run("lock", **env).fails()
-    assert not work.lock.exists()
+    mirror = work.url("all")
+    work.fails_to_lock(PIPENV_PYPI_MIRROR=mirror, PIPENV_CA_PRIVATE_PACKAGES="team-app")
 
 
 # --- the source that --index names ---------------------------------------------------------
@@ -415,16 +366,3 @@ def test_install_with_index_asks_only_that_repository(
     seen.fails("error: ", "team-app", "empty")
     assert not work.lock.exists()
     assert (work.folder / "Pipfile").read_bytes() == before
-
-
-@pytest.mark.parametrize("wanted", ["pypi", "all", "team"])
-def test_install_with_index_writes_it_to_pipfile_and_lock(
-    wanted: str, work: PrivateProject
-) -> None:
-    work.write("", "team", "all")
-    work.well("install", "--index", wanted, "team-lib")
-    assert (
-        f'team-lib = {{version = "*", index = "{wanted}"}}' in (work.folder / "Pipfile").read_text()
-    )
-    version = STRANGE if wanted == "pypi" else "1.0"
-    assert work.locked()["team-lib"] == (version, wanted)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
@@ -28,7 +28,7 @@ from codeartifact_pipenv.proxy_index.upstreams import Page
 from codeartifact_pipenv.wrapper.publish import verify_resolved_hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 HOST = "my-dom-123456789012.d.codeartifact.us-east-1.amazonaws.com"
 DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
@@ -47,8 +47,8 @@ class Scenario(NamedTuple):
 
     Attributes:
         pages: the answer, by number of a repository and name.
-        exist: whether it exists, by number of a repository; None if AWS does not know.
-        public: versions in the public index by name; None without an answer.
+        exist: whether it exists, by number of a repository, or None if AWS does not know.
+        public: versions in the public index by name, or None without an answer.
         indexed: the source in the Pipfile, by name.
         locked: the source in the lock, by name.
         patterns: the setting ``private-packages``.
@@ -64,21 +64,20 @@ class Scenario(NamedTuple):
     foreign: Mapping[str, int]
 
 
-sources = st.sampled_from(["team", "other", "pypi"])
-some_names = st.sampled_from(NAMES)
-scenarios = st.builds(
-    Scenario,
-    st.fixed_dictionaries({(n, name): answers for n in range(2) for name in NAMES}),
-    st.fixed_dictionaries({n: st.sampled_from([True, True, False, None]) for n in range(2)}),
-    st.fixed_dictionaries({name: st.none() | versions for name in NAMES}),
-    st.dictionaries(some_names, sources),
-    st.dictionaries(some_names, sources),
-    st.sampled_from([(), (), ("team-*",), ("Team_App",)]),
-    st.dictionaries(some_names, st.integers(1, 9)),
-)
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    chosen = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["team", "other", "pypi"]))
+    return Scenario(
+        {(n, name): draw(answers) for n in range(2) for name in NAMES},
+        {n: draw(st.sampled_from([True, True, False, None])) for n in range(2)},
+        {name: draw(st.none() | versions) for name in NAMES},
+        *(draw(chosen), draw(chosen)),
+        draw(st.sampled_from([(), (), ("team-*",), ("Team_App",)])),
+        draw(st.dictionaries(st.sampled_from(NAMES), st.integers(1, 9))),
+    )
 
 
-# (In three of four scenarios the resolution fails: nothing is wrong with the strategy.)
+# In three of four scenarios the resolution fails.
 mostly_failing = settings(suppress_health_check=[HealthCheck.filter_too_much])
 
 
@@ -87,28 +86,36 @@ def sha256(place: str, name: str, version: int) -> str:
     return (place + name + str(version)).encode().hex().ljust(64, "0")[:64]
 
 
-def file(place: str, name: str, version: int) -> File:
-    filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
-    hashes = {"sha256": sha256(place, name, version)}
-    return File(filename, f"https://{HOST}/pypi/{place}/{filename}", hashes=hashes)
+def files_of(place: str, name: str, found: Iterable[int]) -> tuple[File, ...]:
+    """Return the wheels of some versions."""
+    stem = name.replace("-", "_")
+    names = {version: f"{stem}-{version}-py3-none-any.whl" for version in found}
+    return tuple(
+        File(
+            filename,
+            f"https://{HOST}/pypi/{place}/{filename}",
+            hashes={"sha256": sha256(place, name, version)},
+        )
+        for version, filename in names.items()
+    )
 
 
-class Repository:
+class Repository(NamedTuple):
     """Stands in for the client of a repository."""
 
-    def __init__(self, scenario: Scenario, number: int) -> None:
-        self._world = scenario
-        self._number = number
+    scenario: Scenario
+    number: int
 
     def page(self, path: str, _headers: Mapping[str, str]) -> Page:
-        name, number = path.split("/")[1], self._number
-        said = self._world.pages[number, name]
-        if self._world.exist[number] is False:
-            said = MISSING
-        if isinstance(said, int):
-            return Page(said, "", JSON, b"")
-        files = [file(REPOSITORIES[number], name, version) for version in said]
-        return Page(OK, f"https://{HOST}/", JSON, write_page(name, files, JSON))
+        name, place = path.split("/")[1], REPOSITORIES[self.number]
+        said = self.scenario.pages[self.number, name]
+        if self.scenario.exist[self.number] is False or said == MISSING:
+            return Page(MISSING, "", JSON, b"")
+        if said == BROKEN:
+            return Page(BROKEN, "", JSON, b"")
+        return Page(
+            OK, f"https://{HOST}/", JSON, write_page(name, files_of(place, name, said), JSON)
+        )
 
 
 def combined_of(scenario: Scenario) -> CombinedSources:
@@ -143,56 +150,46 @@ def index_of(scenario: Scenario) -> Iterator[tuple[ProxyIndex, CombinedSources]]
     def exists(endpoint: RepositoryEndpoint) -> bool | None:
         return scenario.exist[REPOSITORIES.index(endpoint.repository or "")]
 
+    def fetch(name: str) -> tuple[File, ...] | None:
+        said = scenario.public[name]
+        return None if said is None else files_of("public", name, said)
+
     index = ProxyIndex(sources, IndexAccess(ask_exists=exists))
     content = index.content()
     clients = [Repository(scenario, number) for number in range(2)]
     content.pages._repositories._clients = clients  # type: ignore[assignment] # stand-ins
-    default = content.others[PUBLIC]
-
-    def fetch(name: str) -> tuple[File, ...] | None:
-        said = scenario.public[name]
-        return None if said is None else tuple(file("public", name, v) for v in said)
-
-    default._fetch = fetch  # type: ignore[method-assign]
-    try:
+    content.others[PUBLIC]._fetch = fetch  # type: ignore[method-assign]
+    with closing(index):
         yield index, combined
-    finally:
-        index.close()
 
 
-def resolve(
-    scenario: Scenario, index: ProxyIndex, combined: CombinedSources
-) -> dict[str, Any] | None:
-    """Return the lock that pipenv would write, with the highest versions, or None if it fails."""
+def resolve(scenario: Scenario, index: ProxyIndex, combined: CombinedSources) -> Mapping[str, Any]:
+    """Return the lock that pipenv would write, with the highest versions."""
     entries: dict[str, Any] = {}
     for name in NAMES:
         try:
             listing = index.pages.listing(name)
         except RefusedError:
-            return None
+            reject()
         index.observed.found[name] = listing.number
-        files = listing.files
-        found = {int(f.name.split("-")[1]): f.sha256 for f in files or ()}
+        found = {int(f.name.split("-")[1]): f.sha256 for f in listing.files or ()}
         if name in scenario.foreign:
             found.setdefault(scenario.foreign[name], sha256("strange", name, 0))
-        if not found:
-            return None
-        entries[name] = {
-            "version": f"=={max(found)}",
-            "hashes": [f"sha256:{found[max(found)]}"],
-        }
+        assume(found)
+        hashes = [f"sha256:{found[max(found)]}"]
+        entries[name] = {"version": f"=={max(found)}", "hashes": hashes}
     made = {"_meta": {"hash": {}, "sources": []}, "default": entries}
-    return final_lock(
-        made, [], "", combined.index_for_lock(index.observed.found, index.pages.is_public)
-    )
+    index_for_lock = combined.index_for_lock(index.observed.found, index.pages.is_public)
+    return final_lock(made, [], "", index_for_lock)
 
 
 def owners(scenario: Scenario, name: str) -> set[str] | None:
     """Return the repositories that may serve a private name, or None for other names."""
-    said = [scenario.indexed.get(name)] if name in scenario.indexed else [scenario.locked.get(name)]
-    named = {s for s in said if s in REPOSITORIES}
-    if named:
-        return named
+    said = scenario.indexed.get(name, scenario.locked.get(name))
+    if said in REPOSITORIES:
+        return {said}
+    if scenario.indexed.get(name) == "pypi":
+        return None
     listed = any(
         name.startswith(p[:-1]) if p.endswith("*") else name == p.lower().replace("_", "-")
         for p in scenario.patterns
@@ -201,29 +198,23 @@ def owners(scenario: Scenario, name: str) -> set[str] | None:
         scenario.exist[n] is not False and isinstance(scenario.pages[n, name], list)
         for n in range(2)
     )
-    if scenario.indexed.get(name) == "pypi":
-        return None
     return set(REPOSITORIES) if listed or has_page else None
 
 
 @mostly_failing
-@given(scenarios)
+@given(scenarios())
 def test_a_private_name_is_locked_only_with_hashes_of_its_repository(scenario: Scenario) -> None:
     with index_of(scenario) as (index, combined):
         lock = resolve(scenario, index, combined)
-        assume(lock is not None)
         try:
-            verify_resolved_hashes(None, lock or {}, index, everything=True)
+            verify_resolved_hashes(None, dict(lock), index, everything=True)
         except CodeArtifactPipenvError:
             return
-        for name, entry in entries_of_lock(lock):
-            allowed = owners(scenario, name)
-            if allowed is None:
-                continue
+    for name, entry in entries_of_lock(lock):
+        allowed = owners(scenario, name)
+        if allowed is not None:
             hashes = {
-                f"sha256:{sha256(place, name, version)}"
-                for place in allowed
-                for version in range(10)
+                f"sha256:{sha256(p, name, version)}" for p in allowed for version in range(10)
             }
             assert set(entry["hashes"]) <= hashes
             assert entry["index"] in allowed
@@ -231,34 +222,29 @@ def test_a_private_name_is_locked_only_with_hashes_of_its_repository(scenario: S
 
 @pytest.mark.wide
 @mostly_failing
-@given(scenarios)
+@given(scenarios())
 def test_public_names_are_locked_as_by_plain_pipenv(scenario: Scenario) -> None:
     scenario = scenario._replace(foreign={})
     with index_of(scenario) as (index, combined):
         lock = resolve(scenario, index, combined)
-        assume(lock is not None)
-        verify_resolved_hashes(None, lock or {}, index, everything=True)
-        for name, entry in entries_of_lock(lock):
-            said = scenario.public[name]
-            if owners(scenario, name) is None and said is not None:
-                assert entry["version"] == f"=={max(said)}"
-                assert entry["hashes"] == [f"sha256:{sha256('public', name, max(said))}"]
-                assert entry["index"] == "pypi"
+        verify_resolved_hashes(None, dict(lock), index, everything=True)
+    for name, entry in entries_of_lock(lock):
+        said = scenario.public[name]
+        if owners(scenario, name) is None and said is not None:
+            assert entry["version"] == f"=={max(said)}"
+            assert entry["hashes"] == [f"sha256:{sha256('public', name, max(said))}"]
+            assert entry["index"] == "pypi"
 
 
-@given(scenarios)
+@given(scenarios())
 def test_no_package_is_taken_past_a_missing_repository(scenario: Scenario) -> None:
     with index_of(scenario) as (index, _):
         for name in set(NAMES) - index.sources.elsewhere.keys():
             try:
-                listing = index.pages.listing(name)
+                number = index.pages.listing(name).number
             except RefusedError:
                 continue
-            passed = [
-                n
-                for n in index.sources.candidates(name)
-                if listing.number < 0 or n < listing.number
-            ]
-            if index.sources.is_private(name) and listing.number < 0:
+            passed = [n for n in index.sources.candidates(name) if number < 0 or n < number]
+            if index.sources.is_private(name) and number < 0:
                 passed = passed[:-1]
-            assert all(scenario.exist[number] is not False for number in passed)
+            assert all(scenario.exist[n] is not False for n in passed)

@@ -1,4 +1,4 @@
-"""What both modules of the benchmark use: environments as users have them, and timing."""
+"""Environments of the benchmark as users have them, and timing."""
 
 from __future__ import annotations
 
@@ -14,39 +14,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-THIRTY_NAMES = [
-    "attrs",
-    "blinker",
-    "certifi",
-    "charset-normalizer",
-    "click",
-    "colorama",
-    "decorator",
-    "distlib",
-    "docutils",
-    "filelock",
-    "idna",
-    "iniconfig",
-    "itsdangerous",
-    "jinja2",
-    "jmespath",
-    "markupsafe",
-    "more-itertools",
-    "mypy-extensions",
-    "packaging",
-    "pathspec",
-    "platformdirs",
-    "pluggy",
-    "pyasn1",
-    "pygments",
-    "pyparsing",
-    "pytz",
-    "six",
-    "sortedcontainers",
-    "tomlkit",
-    "zipp",
-]
-THIRTY = "".join(f'{name} = "*"\n' for name in THIRTY_NAMES)
+_THIRTY = """
+attrs blinker certifi charset-normalizer click colorama decorator distlib docutils filelock idna
+iniconfig itsdangerous jinja2 jmespath markupsafe more-itertools mypy-extensions packaging pathspec
+platformdirs pluggy pyasn1 pygments pyparsing pytz six sortedcontainers tomlkit zipp
+"""
+THIRTY = "".join(f'{name} = "*"\n' for name in _THIRTY.split())
 
 
 def as_users_have_it() -> dict[str, str]:
@@ -60,7 +33,7 @@ def as_users_have_it() -> dict[str, str]:
 
 
 def install(folder: Path, requirement: str) -> Path:
-    """Install a package into an environment of its own; return the folder of its scripts."""
+    """Install a package into a new virtual environment; return the folder of its scripts."""
     venv.create(folder, with_pip=True)
     words = [str(folder / SCRIPTS / "python"), "-m", "pip", "install", "-q", requirement]
     subprocess.run(words, check=True, env=as_users_have_it())

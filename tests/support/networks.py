@@ -1,4 +1,4 @@
-"""Networks for one test's commands: a namespace without IPv4, and listeners in the sandbox's place."""
+"""Networks for one test's commands: a namespace without IPv4, and relays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-# Opens ports of [::1] in a network of its own, hands them out by a socket, and becomes a command.
+# Opens ports of [::1] in a new network, hands them out by a socket, and becomes a command.
 _WITHOUT_IPV4 = """
 import os, socket, subprocess, sys
 place, ports, *words = sys.argv[1:]
@@ -34,17 +34,16 @@ os.execvp(words[0], words)
 
 
 def in_ipv6_alone(place: Path, ports: Sequence[int]) -> tuple[str, ...]:
-    """Return words before a command that give it a network of nothing but [::1].
+    """Return words before a command that give it a network with [::1] only.
 
     Args:
-        place: where the socket is that leads out; it need not exist.
-        ports: what listens at [::1], in the place of the same ports of 127.0.0.1.
+        place: the path of a new socket that leads out.
+        ports: ports of 127.0.0.1 that can be reached at [::1].
     """
-    words = ("unshare", "-n", sys.executable, "-c", _WITHOUT_IPV4)
     if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("ip")):
-        pytest.skip("networks of one's own need root, unshare and ip")
+        pytest.skip("a network namespace needs root, unshare and ip")
     if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this system gives nobody networks of his own")
+        pytest.skip("this system does not allow network namespaces")
     outside = socket.socket(socket.AF_UNIX)
     outside.bind(str(place))
     outside.listen()
@@ -55,14 +54,16 @@ def in_ipv6_alone(place: Path, ports: Sequence[int]) -> tuple[str, ...]:
             with near:
                 _, numbers, _, _ = socket.recv_fds(near, 1, len(ports))
             for number, port in zip(numbers, ports, strict=True):
-                relay(socket.socket(fileno=number), functools.partial(_to, port))
+                reach = functools.partial(socket.create_connection, ("127.0.0.1", port))
+                relay(socket.socket(fileno=number), reach)
 
     threading.Thread(target=take_listeners, daemon=True).start()
+    words = "unshare", "-n", sys.executable, "-c", _WITHOUT_IPV4
     return (*words, str(place), ",".join(map(str, ports)))
 
 
 def relay(listener: socket.socket, reach: Callable[[], socket.socket]) -> None:
-    """Connect whoever comes to a listener with somebody else, for the rest of the session."""
+    """Connect each client of a listener with another server, for the rest of the session."""
 
     def serve() -> None:
         while True:
@@ -75,7 +76,3 @@ def relay(listener: socket.socket, reach: Callable[[], socket.socket]) -> None:
 def _pass(near: socket.socket, reach: Callable[[], socket.socket]) -> None:
     with near, contextlib.suppress(OSError), reach() as far:
         pump(near, far)
-
-
-def _to(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port))

@@ -1,6 +1,6 @@
-"""The one scanner for tokens where they must not be: arguments, environments, output, files.
+"""The scanner for tokens in arguments, environments, output and files.
 
-tests/conftest.py lets it look after every test; tests of leaks look by themselves, too.
+tests/conftest.py runs it after every test; tests of leaks use it, too.
 """
 
 from __future__ import annotations
@@ -17,39 +17,36 @@ from support.programs import SAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from support.programs import Result
     from typing_extensions import Self
 
-# How every token of CodeArtifact's begins, and how it begins in a Basic header: nothing else
-# does, so that what is found needs no list of the tokens that were issued. The length is that
-# of a quarter of a token.
+# How a token of CodeArtifact begins, and how it begins in a Basic header: no other text does, so
+# no list of issued tokens is needed. The length is that of a quarter of a token.
 _BEGINS = base64.b64encode(b'{"ver":1,"isu":').rstrip(b"=")
 _IN_HEADER = base64.b64encode(b"aws:" + _BEGINS)[:32]
 _ANY = re.compile(
     b"%s[A-Za-z0-9_.-]{300,}|%s[A-Za-z0-9+/=]{300,}" % (re.escape(_BEGINS), re.escape(_IN_HEADER))
 )
-# Whose work it is to print a token, on stdout.
+# Commands that print a token on stdout.
 _PRINTS_TOKEN = re.compile(
     r"(pipenv-ca|codeartifact_pipenv|codeartifact-pipenv|\$0\")( --\S+( [^-]\S*)?)* (token|env)\b"
     r"|\bkeyring .*\bget\b|get-authorization-token|\bsandbox run .* (token|env|get)\b"
 )
-# Where a token is at home: the cache, and what `login` writes; for their owner alone.
-_CACHE_FILE = re.compile(r"[0-9a-f]{16,}\.json")
-_LOGINS = frozenset({".pypirc", ".netrc", "netrc", "pip.conf"})
-# What tests themselves write: what a stand-in was given, and files of the corpus with a token.
+# Files that may hold a token, if only their owner can read them.
+_CACHE_FILE = re.compile(r"[0-9a-f]{16,}\.json|\.pypirc|\.?netrc|pip\.conf")
+# Files that tests write: the record of a stand-in, and files of the corpus with a token.
 _IS_TESTS_OWN = re.compile(
     r"/record\.json$|/literal_token[^/]*/Pipfile$|/lock_with_token/Pipfile\.lock$"
 )
 
 
 class Leak(NamedTuple):
-    """A place with a token in it that should have none.
+    """A place that must not hold a token, and does.
 
     Attributes:
         kind: output, file, arguments.
-        where: the words of the program that said it, or the path.
+        where: the words of the program, or the path.
     """
 
     kind: str
@@ -57,22 +54,21 @@ class Leak(NamedTuple):
 
 
 def has_token(data: bytes) -> bool:
-    """Whether some bytes hold a token of the sandbox's, whole or as part of a header."""
-    # (A virtual environment is read in a fraction of the time where the pattern need not.)
+    """Whether data holds a token of the sandbox, whole or as part of a header."""
+    # Virtual environments are large: the plain search spares most of them the pattern.
     return (_BEGINS in data or _IN_HEADER in data) and bool(_ANY.search(data))
 
 
 def leaks_in_output() -> Iterator[Leak]:
-    """Yield what programs said with a token in it, since the list was last emptied."""
+    """Yield the programs that showed a token since ``SAID`` was last cleared."""
     for words, result in SAID:
         shown = result.stderr if _PRINTS_TOKEN.search(words) else result.output
-        # (Long lines may have been broken, by a terminal or by rich.)
-        if has_token("".join(shown.split()).encode()):
+        if has_token("".join(shown.split()).encode()):  # lines may have been wrapped
             yield Leak("output", words)
 
 
 def leaks_in_files(folder: Path) -> Iterator[Leak]:
-    """Yield the files below a folder that hold a token, and are not where one is at home."""
+    """Yield the files below a folder that hold a token and may not."""
     for path in files_below(folder):
         with contextlib.suppress(OSError):
             if has_token(path.read_bytes()) and not _may_hold(path):
@@ -80,18 +76,14 @@ def leaks_in_files(folder: Path) -> Iterator[Leak]:
 
 
 def _may_hold(path: Path) -> bool:
-    mode = path.stat().st_mode & 0o777
+    is_private = path.stat().st_mode & 0o777 == 0o600
     if _CACHE_FILE.fullmatch(path.name):
-        return mode == 0o600
-    return (mode == 0o600 and path.name in _LOGINS) or _IS_TESTS_OWN.search(str(path)) is not None
+        return is_private
+    return _IS_TESTS_OWN.search(str(path)) is not None
 
 
 class ProcessWatch:
-    """Looks at the machine's processes, again and again, while a block runs.
-
-    Args:
-        pause: seconds from one look to the next.
-    """
+    """Looks at the machine's processes while a block runs, with a pause of some seconds."""
 
     def __init__(self, pause: float = 0.005) -> None:
         self._pause = pause
@@ -102,12 +94,7 @@ class ProcessWatch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
 
@@ -148,9 +135,8 @@ class CommandLines(ProcessWatch):
 
 
 def assert_not_shown(token: str, result: Result) -> None:
-    """Check that a token, or its form in a header, is not in what a program said."""
-    # (Long lines may have been broken.)
-    said = "".join(result.output.split())
+    """Check that a program did not show a token, or its form in a header."""
+    said = "".join(result.output.split())  # lines may have been wrapped
     assert token[:60] not in said
     assert base64.b64encode(f"aws:{token}".encode()).decode()[:60] not in said
 

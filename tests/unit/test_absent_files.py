@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.endpoint import RepositoryEndpoint, parse_url
+from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.lookups.index_client import IndexClient
 from codeartifact_pipenv.processes.child import Interrupted
 from codeartifact_pipenv.wrapper import absent_files
@@ -23,89 +22,72 @@ NAME = "orb_tools-1.0-py3-none-any.whl"
 URL = f"{PAGE}1.0/{NAME}"
 
 
-def endpoint(url: str = f"{REPOSITORY}simple/") -> RepositoryEndpoint:
-    found = parse_url(url)
-    assert found is not None
-    return found
+TEAM, OTHER = (
+    RepositoryEndpoint(Domain("my-dom", "123456789012", "eu-west-1"), name, "ipv4", HOST)
+    for name in ("team", "other")
+)
 
 
-TEAM = endpoint()
-OTHER = endpoint(f"https://{HOST}/pypi/other/simple/")
 FOUND = AbsentFile(TEAM, "orb-tools", NAME, URL)
 
 
 def pip_output(url: str = URL, page: str = PAGE, status: int = 404) -> str:
-    return (
-        f"Collecting orb-tools==1.0\nERROR: HTTP error {status} while getting {url} (from {page})\n"
-    )
+    failed = f"HTTP error {status} while getting {url} (from {page})"
+    return f"Collecting orb-tools==1.0\nERROR: {failed}\n"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pip_output(),
-        pip_output(f"{URL}#sha256={'0' * 64}"),
-        pip_output(URL.replace("://", "://aws:****@"), PAGE.replace("://", "://aws:****@")),
-        pip_output() + "(requires-python:>=3.8)\nmore\n" * 100,
-        pip_output().replace("(from", "(from\n"),
-        pip_output("https://pypi.org/x/simple/a/1/a.whl", "https://pypi.org/simple/a/")
-        + pip_output(),
-        f"2026-11-28T14:06:16,362 {pip_output()}2026-11-28T14:06:16,362 Exception information:\n",
-        f"[pipenv.exceptions.InstallError]: {pip_output()}",
-        pip_output()
-        .replace("ERROR: ", "\x1b[31mERROR: \x1b[0m")
-        .replace("404", "\x1b[1m404\x1b[0m"),
-    ],
-)
-def test_missing_file_is_found_in_every_form_of_output(text: str) -> None:
+FORMS = [
+    pip_output(),
+    pip_output(f"{URL}#sha256={'0' * 64}"),
+    pip_output(URL.replace("://", "://aws:****@"), PAGE.replace("://", "://aws:****@")),
+    pip_output() + "(requires-python:>=3.8)\nmore\n" * 100,
+    pip_output().replace("(from", "(from\n"),
+    pip_output("https://x.example/a/1/a.whl", "https://x.example/simple/a/") + pip_output(),
+    f"2026-11-28T14:06:16,362 {pip_output()}2026-11-28T14:06:16,362 Exception information:\n",
+    f"[pipenv.exceptions.InstallError]: {pip_output()}",
+    pip_output().replace("ERROR:", "\x1b[31mERROR:\x1b[0m").replace("404", "\x1b[1m404\x1b[0m"),
+]
+
+
+@pytest.mark.parametrize("text", FORMS, ids=range(len(FORMS)))
+def test_a_missing_file_is_found_in_every_form_of_output(text: str) -> None:
     assert absent_file(text, [OTHER, TEAM]) == FOUND
+    quoted = absent_file(text.replace("1.0-py3-none-any.whl", "1.0%2Ba.tar.gz"), [TEAM])
+    assert quoted is not None
+    assert quoted.filename == "orb_tools-1.0+a.tar.gz"
 
 
-def test_quoted_file_name_in_the_url_is_decoded() -> None:
-    found = absent_file(pip_output(f"{PAGE}1.0%2Ba/orb_tools-1.0%2Ba.tar.gz"), [TEAM])
-    assert found is not None
-    assert found.filename == "orb_tools-1.0+a.tar.gz"
+OTHERS = [
+    *("", pip_output(status=403), pip_output(status=500), pip_output(PAGE)),
+    pip_output(f"https://evil.example/{URL.removeprefix('https://')}"),
+    pip_output(URL.replace(HOST, f"{HOST}.evil.example")),
+    pip_output(URL.replace(HOST, f"{HOST}@evil.example")),
+    pip_output(URL.replace("/team/", "/lab/"), PAGE.replace("/team/", "/lab/")),
+    pip_output(page="https://evil.example/simple/orb-tools/"),
+    pip_output(URL.replace("https", "http")),
+    pip_output(f"{URL}/more"),
+    # A URL from the Pipfile or the lock comes without a page.
+    f"ERROR: HTTP error 404 while getting {URL}\n",
+    f"ERROR: 404 Client Error: Not Found for url: {URL}\n",
+]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        pip_output(status=403),
-        pip_output(status=500),
-        pip_output(f"https://evil.example/{URL.removeprefix('https://')}"),
-        pip_output(URL.replace(HOST, f"{HOST}.evil.example")),
-        pip_output(URL.replace(HOST, f"{HOST}@evil.example")),
-        pip_output(URL.replace("/team/", "/lab/"), PAGE.replace("/team/", "/lab/")),
-        pip_output(page="https://evil.example/simple/orb-tools/"),
-        pip_output(URL.replace("https", "http")),
-        pip_output(PAGE),
-        pip_output(f"{URL}/more"),
-        # A URL from the Pipfile or the lock comes without a page.
-        f"ERROR: HTTP error 404 while getting {URL}\n",
-        f"ERROR: 404 Client Error: Not Found for url: {URL}\n",
-    ],
-)
+@pytest.mark.parametrize("text", OTHERS, ids=range(len(OTHERS)))
 def test_other_errors_and_hosts_are_not_a_missing_file(text: str) -> None:
     assert absent_file(text, [OTHER, TEAM]) is None
 
 
 @given(st.integers(20, 200), st.booleans())
-def test_missing_file_is_found_however_the_line_is_wrapped(width: int, words: bool) -> None:
+def test_a_missing_file_is_found_however_the_line_is_wrapped(width: int, words: bool) -> None:
     line = pip_output().splitlines()[1]
-    if words:  # as rich does: at blanks, and within long words
-        text = "\n".join(
-            part[at : at + width]
-            for part in re.findall(r"\S+\s*", line)
-            for at in range(0, len(part), width)
-        )
-    else:
-        text = "\n".join(line[at : at + width] for at in range(0, len(line), width))
+    # rich wraps at blanks, and within long words
+    parts = re.findall(r"\S+\s*", line) if words else [line]
+    text = "\n".join(part[at : at + width] for part in parts for at in range(0, len(part), width))
     assert absent_file(text, [TEAM]) == FOUND
 
 
 @given(st.text())
-def test_missing_file_is_found_after_any_text(text: str) -> None:
+def test_a_missing_file_is_found_after_any_text(text: str) -> None:
     assert absent_file(text, [TEAM]) is None
     assert absent_file(f"{text}\n{pip_output()}", [TEAM]) == FOUND
 
@@ -115,69 +97,63 @@ def test_long_text_without_a_match_is_read_quickly() -> None:
     for part in (
         "HTTP error 404 while getting https://",
         "404 while getting https://a (from ",
-        "@" * 9,
+        "@",
     ):
         assert absent_file(part * (300_000 // len(part)), [TEAM]) is None
     assert time.process_time() - begin < 2
 
 
-class Statuses:
-    """Answers that a repository gives for a file, in order; the last one repeats."""
+def answer_with(
+    monkeypatch: pytest.MonkeyPatch, *statuses: int | None
+) -> list[tuple[str, RepositoryEndpoint, str]]:
+    """Answer for a file, in order; the last status repeats. Return what is requested."""
+    asked: list[tuple[str, RepositoryEndpoint, str]] = []
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *statuses: int | None) -> None:
-        self.left = list(statuses)
-        self.asked: list[tuple[str, str]] = []
-        monkeypatch.setattr(
-            IndexClient, "ask_file", lambda _, url, at, token: self.ask(url, at, token)
-        )
-        monkeypatch.setattr(absent_files, "WAIT_SECONDS", 1.5)
+    def ask(_: object, url: str, at: RepositoryEndpoint, token: str) -> int | None:
+        asked.append((url, at, token))
+        return statuses[min(len(asked), len(statuses)) - 1]
 
-    def ask(self, url: str, at: RepositoryEndpoint, token: str) -> int | None:
-        self.asked.append((url, token))
-        assert at == TEAM
-        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
+    monkeypatch.setattr(IndexClient, "ask_file", ask)
+    monkeypatch.setattr(absent_files, "WAIT_SECONDS", 1.5)
+    return asked
 
 
 @pytest.mark.parametrize("statuses", [(200,), (404, 404, 200), (404, None, 403), (404, 302)])
-def test_wait_ends_at_the_first_answer_other_than_404(
+def test_the_wait_ends_at_the_first_answer_other_than_404(
     monkeypatch: pytest.MonkeyPatch, statuses: tuple[int | None, ...]
 ) -> None:
-    repository = Statuses(monkeypatch, *statuses)
-    begin = time.monotonic()
+    asked = answer_with(monkeypatch, *statuses)
     wait_for(FOUND, "token", {}, lambda: None)
-    assert time.monotonic() - begin < 1.4
-    assert repository.asked == [(URL, "token")] * len(statuses)
+    assert asked == [(URL, TEAM, "token")] * len(statuses)
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("status", [404, None])
-def test_wait_for_a_missing_file_ends_after_the_time_limit(
+def test_the_wait_for_a_missing_file_ends_after_the_time_limit(
     monkeypatch: pytest.MonkeyPatch, status: int | None
 ) -> None:
-    repository = Statuses(monkeypatch, status)
+    asked = answer_with(monkeypatch, status)
     begin = time.monotonic()
     wait_for(FOUND, "token", {}, lambda: None)
-    assert 1.4 < time.monotonic() - begin < 3
-    asked = len(repository.asked)
+    assert time.monotonic() - begin > 1.4
+    count = len(asked)
     time.sleep(0.6)
-    assert len(repository.asked) == asked
+    assert len(asked) == count
 
 
-def test_exception_from_the_check_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This also holds if the file is already there."""
-    for status in (404, 200):
-        Statuses(monkeypatch, status)
+@pytest.mark.parametrize("status", [404, 200])
+def test_an_exception_from_the_check_ends_the_wait(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def check() -> None:
+        raise Interrupted(2)
 
-        def check() -> None:
-            raise Interrupted(2)
-
-        begin = time.monotonic()
-        with pytest.raises(Interrupted):
-            wait_for(FOUND, "token", {}, check)
-        assert time.monotonic() - begin < 1
+    answer_with(monkeypatch, status)
+    with pytest.raises(Interrupted):
+        wait_for(FOUND, "token", {}, check)
 
 
-def test_file_of_another_host_or_repository_is_not_requested() -> None:
-    asker = IndexClient(os.environ, 0.1)
+def test_a_file_of_another_host_or_repository_is_not_requested() -> None:
+    client = IndexClient({}, 0.1)
     for url in (URL.replace("/team/", "/lab/"), "https://evil.example/x", f"{REPOSITORY}x".upper()):
-        assert asker.ask_file(url, TEAM, "token") is None
+        assert client.ask_file(url, TEAM, "token") is None

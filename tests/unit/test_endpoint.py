@@ -19,111 +19,75 @@ DUALSTACK = f"my-dom-{OWNER}.codeartifact.eu-west-1.on.aws"
 VPCE = "vpce-0a1b2c-x9.d.codeartifact.eu-west-1.vpce.amazonaws.com"
 URL = f"https://{IPV4}/pypi/team/simple/"
 
-LOOK_ALIKES = {
-    "suffix": f"https://{IPV4}.evil.com/pypi/team/simple/",
-    "suffix without a dot": f"https://{IPV4}evil/pypi/team/simple/",
-    "prefix": f"https://evil.com.{IPV4}/pypi/team/simple/",
-    "prefix with a hyphen and digits": f"https://1evil-{IPV4}/pypi/team/simple/",
-    "userinfo": f"https://{IPV4}@evil.com/pypi/team/simple/",
-    "userinfo with a password": f"https://aws:{IPV4}@evil.com/pypi/team/simple/",
-    "userinfo and fragment": f"https://evil.com#@{IPV4}/pypi/team/simple/",
-    "userinfo and query": f"https://evil.com?@{IPV4}/pypi/team/simple/",
-    "host in the path": f"https://evil.com/{IPV4}/pypi/team/simple/",
-    "backslash": f"https://evil.com\\@{IPV4}/pypi/team/simple/",
-    "backslash after the host": f"https://{IPV4}\\.evil.com/pypi/team/simple/",
-    "Cyrillic letter": URL.replace("codeartifact", "c\N{CYRILLIC SMALL LETTER O}deartifact"),
-    "full-width dot": URL.replace(".amazonaws", "\N{FULLWIDTH FULL STOP}amazonaws"),
-    "ideographic full stop": URL.replace(".amazonaws", "\N{IDEOGRAPHIC FULL STOP}amazonaws"),
-    "punycode": URL.replace("codeartifact", "xn--cdeartifact-hsj"),
-    "Kelvin sign": URL.replace("my-dom", "\N{KELVIN SIGN}-dom"),
-    "Arabic digits": URL.replace(OWNER, "\N{ARABIC-INDIC DIGIT ONE}23456789012"),
-    "soft hyphen": URL.replace("amazonaws", "amazon\N{SOFT HYPHEN}aws"),
-    "trailing dot": f"https://{IPV4}./pypi/team/simple/",
-    "other port": f"https://{IPV4}:8443/pypi/team/simple/",
-    "port 80": f"https://{IPV4}:80/pypi/team/simple/",
-    "port of another base": f"https://{IPV4}:0x1bb/pypi/team/simple/",
-    "port beyond all": f"https://{IPV4}:65979/pypi/team/simple/",
-    "http": URL.replace("https", "http"),
-    "git+https": f"git+{URL}",
-    "no scheme": URL.removeprefix("https:"),
-    "one slash": URL.replace("//", "/", 1),
-    "percent-encoded dot": URL.replace(".d.", "%2Ed."),
-    "percent-encoded slash": f"https://evil.com%2F@{IPV4}%2F.evil.com/pypi/team/simple/",
-    "percent-encoded null": f"https://{IPV4}%00.evil.com/pypi/team/simple/",
-    "newline at the end": f"{URL}\n",
-    "newline in the host": URL.replace(".amazonaws", "\n.amazonaws"),
-    "tab in the host": URL.replace(".amazonaws", "\t.amazonaws"),
-    "control character": URL.replace(".amazonaws", "\x01.amazonaws"),
-    "null": URL.replace(".amazonaws", "\x00.amazonaws"),
-    "blank in front": f" {URL}",
-    "IPv6": f"https://[::1]/pypi/team/simple/?{IPV4}",
-    "IPv6 zone": f"https://[::1%25{IPV4}]/pypi/team/simple/",
-    "brackets": f"https://[{IPV4}]/pypi/team/simple/",
-    "open bracket": f"https://[{IPV4}/pypi/team/simple/",
-    "owner of 11 digits": URL.replace(OWNER, OWNER[1:]),
-    "no owner": URL.replace(f"-{OWNER}", ""),
-    "domain with underscore": URL.replace("my-dom", "my_dom"),
-    "domain of 51 characters": URL.replace("my-dom", "a" * 51),
-    "domain that begins with a digit": URL.replace("my-dom", "1dom"),
-    "domain that ends in a hyphen": URL.replace("my-dom", "dom-"),
-    "dual-stack with .d.": URL.replace(IPV4, f"my-dom-{OWNER}.d.codeartifact.eu-west-1.on.aws"),
-    "IPv4 without .d.": URL.replace(".d.", "."),
-    "China": URL.replace("amazonaws.com", "amazonaws.com.cn"),
-    "control plane": "https://codeartifact.eu-west-1.amazonaws.com/pypi/team/simple/",
-    "VPC endpoint without a domain": f"https://{VPCE}/pypi/team/simple/",
-    "VPC endpoint with half an owner": f"https://{VPCE}/pypi/d/my-dom-123/team/simple/",
-    "VPC endpoint elsewhere": f"https://{VPCE}.evil.com/pypi/d/my-dom-{OWNER}/team/",
-    "no path": f"https://{IPV4}",
-    "another format": f"https://{IPV4}/npm/team/",
-    "no repository": f"https://{IPV4}/pypi/",
-    "repository of one character": f"https://{IPV4}/pypi/d/simple/",
-    "repository that climbs": f"https://{IPV4}/pypi/../team/simple/",
-    "variable for a host": "https://${HOST}/pypi/team/simple/",
-}
+# Another host, whatever it looks like.
+HOSTS = [
+    *(f"{IPV4}.evil.com", f"{IPV4}evil", f"evil.com.{IPV4}", f"1evil-{IPV4}", f"{IPV4}@evil.com"),
+    *(f"aws:{IPV4}@evil.com", f"evil.com#@{IPV4}", f"evil.com?@{IPV4}", f"evil.com/{IPV4}"),
+    *(f"evil.com\\@{IPV4}", f"{IPV4}\\.evil.com", f"{IPV4}.", f"[{IPV4}]", f"[{IPV4}", "${HOST}"),
+    *(f"{IPV4}:{port}" for port in ("8443", "80", "0x1bb", "65979")),
+    *(IPV4.replace(".amazonaws", f"{mark}.amazonaws") for mark in "\n\t\x01\x00\N{SOFT HYPHEN}"),
+    *(IPV4.replace(".amazonaws", f"{dot}amazonaws") for dot in "\uff0e\u3002"),
+    IPV4.replace("codeartifact", "c\N{CYRILLIC SMALL LETTER O}deartifact"),
+    *(IPV4.replace("codeartifact", "xn--cdeartifact-hsj"), IPV4.replace(".d.", "%2Ed.")),
+    IPV4.replace("my-dom", "\N{KELVIN SIGN}-dom"),
+    IPV4.replace(OWNER, "\N{ARABIC-INDIC DIGIT ONE}23456789012"),
+    *(
+        f"evil.com%2F@{IPV4}%2F.evil.com",
+        f"{IPV4}%00.evil.com",
+        f"[::1]/?{IPV4}",
+        f"[::1%25{IPV4}]",
+    ),
+    *(IPV4.replace(OWNER, OWNER[1:]), IPV4.replace(f"-{OWNER}", ""), IPV4.replace(".d.", ".")),
+    *(IPV4.replace("my-dom", name) for name in ("my_dom", "a" * 51, "1dom", "dom-")),
+    f"my-dom-{OWNER}.d.codeartifact.eu-west-1.on.aws",
+    *(f"{IPV4}.cn", "codeartifact.eu-west-1.amazonaws.com", VPCE),
+]
+LOOK_ALIKES = [
+    *(f"https://{host}/pypi/team/simple/" for host in HOSTS),
+    *(
+        URL.replace("https", "http"),
+        f"git+{URL}",
+        URL.removeprefix("https:"),
+        f"{URL}\n",
+        f" {URL}",
+    ),
+    *(URL.replace("//", "/", 1), f"https://{VPCE}/pypi/d/my-dom-123/team/simple/"),
+    f"https://{VPCE}.evil.com/pypi/d/my-dom-{OWNER}/team/",
+    *(f"https://{IPV4}{path}" for path in ("", "/npm/team/", "/pypi/", "/pypi/d/simple/")),
+    f"https://{IPV4}/pypi/../team/simple/",
+]
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "base"),
+    ("base", "kind"),
     [
-        (URL, "ipv4", f"https://{IPV4}/pypi/team/"),
-        (f"https://{DUALSTACK}/pypi/team/simple/", "dualstack", f"https://{DUALSTACK}/pypi/team/"),
-        (
-            f"https://{VPCE}/pypi/d/my-dom-{OWNER}/team/simple/",
-            "vpce",
-            f"https://{VPCE}/pypi/d/my-dom-{OWNER}/team/",
-        ),
+        (f"https://{IPV4}/pypi/team/", "ipv4"),
+        (f"https://{DUALSTACK}/pypi/team/", "dualstack"),
+        (f"https://{VPCE}/pypi/d/my-dom-{OWNER}/team/", "vpce"),
     ],
 )
-def test_each_form_of_url_gives_domain_repository_and_urls(url: str, kind: str, base: str) -> None:
-    endpoint = parse_url(url)
+def test_each_form_of_url_gives_domain_repository_and_urls(base: str, kind: str) -> None:
+    endpoint = parse_url(f"{base}simple/")
     assert endpoint is not None
     assert (endpoint.domain, endpoint.repository, endpoint.kind) == (DOMAIN, "team", kind)
-    assert endpoint.url == base
-    assert endpoint.simple_url == f"{base}simple/"
+    assert (endpoint.url, endpoint.simple_url) == (base, f"{base}simple/")
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        URL.removesuffix("/"),
-        f"https://{IPV4}/pypi/team",
-        f"https://{IPV4}/pypi/team/",
-        f"https://{IPV4}:443/pypi/team/simple/",
-        f"https://{IPV4}:/pypi/team/simple/",
-        f"https://aws@{IPV4}/pypi/team/simple/",
-        f"https://aws:secret@{IPV4}/pypi/team/simple/",
-        f"https://aws:p@ss@{IPV4}/pypi/team/simple/",
-        f"https://{IPV4}/pypi/team/simple/orb/1.0/orb-1.0.whl#sha256=00",
+        *(URL.removesuffix("/"), f"https://{IPV4}/pypi/team", f"https://{IPV4}/pypi/team/"),
+        *(URL.replace(IPV4, f"{IPV4}:443"), URL.replace(IPV4, f"{IPV4}:"), f"{URL}?a=b"),
+        *(URL.replace("//", f"//{userinfo}@") for userinfo in ("aws", "aws:secret", "aws:p@ss")),
+        f"{URL}orb/1.0/orb-1.0.whl#sha256=00",
         URL.upper().replace("/PYPI/TEAM/SIMPLE/", "/pypi/team/simple/"),
-        f"{URL}?a=b",
     ],
 )
 def test_other_spellings_of_a_url_give_the_same_repository(url: str) -> None:
-    """They differ in the final slash, userinfo, port 443, case, file or query."""
     assert parse_url(url) == RepositoryEndpoint(DOMAIN, "team", "ipv4", IPV4)
 
 
-@pytest.mark.parametrize("url", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
+@pytest.mark.parametrize("url", LOOK_ALIKES)
 def test_look_alike_urls_are_not_accepted(url: str) -> None:
     assert parse_url(url) is None
 
@@ -139,18 +103,11 @@ def test_a_host_with_a_replaced_dot_is_not_accepted(path: str, wrong: str) -> No
             assert parse_url(f"https://{path[:at]}{wrong}{path[at + 1 :]}/team/") is None
 
 
-def test_owner_is_the_last_twelve_digits() -> None:
-    """An account in the domain's name belongs to the name; a number of 13 digits is refused."""
+def test_the_owner_is_the_last_twelve_digits() -> None:
     endpoint = parse_url(URL.replace("my-dom", "a1-123456789012"))
     assert endpoint is not None
     assert endpoint.domain == Domain("a1-123456789012", OWNER, "eu-west-1")
     assert parse_url(URL.replace(f"-{OWNER}", f"-9{OWNER}")) is None
-
-
-@pytest.mark.parametrize("host", [IPV4, f"aws@{IPV4}", f"{IPV4}:443", f"aws:x@{IPV4}:443"])
-def test_a_bare_host_names_the_domain_and_not_the_repository(host: str) -> None:
-    """Keyring clients ask with a bare host."""
-    assert parse_host(host) == RepositoryEndpoint(DOMAIN, None, "ipv4", IPV4)
 
 
 def test_a_bare_host_has_no_repository_url() -> None:
@@ -160,31 +117,19 @@ def test_a_bare_host_has_no_repository_url() -> None:
         _ = endpoint.simple_url
 
 
-def test_a_bare_vpc_endpoint_host_does_not_name_a_domain() -> None:
-    assert parse_host(VPCE) is None
-
-
 @pytest.mark.parametrize(
     "host",
     [
-        "",
-        "aws@",
-        f"{IPV4}:80",
-        f"{IPV4}.",
-        f"{IPV4}/",
-        f"{IPV4}/pypi/team/simple/",
-        f"{IPV4}@evil.com",
-        f"{IPV4}#.evil.com",
-        f"{IPV4}?.evil.com",
-        f"evil.com#@{IPV4}",
-        f"{IPV4}\\.evil.com",
-        f"{IPV4} ",
-        f"[{IPV4}]",
-        URL,
+        *("", "aws@", f"{IPV4}:80", f"{IPV4}.", f"{IPV4}/", f"{IPV4} ", f"[{IPV4}]", URL),
+        *(f"{IPV4}/pypi/team/simple/", f"{IPV4}@evil.com", f"evil.com#@{IPV4}"),
+        *(f"{IPV4}#.evil.com", f"{IPV4}?.evil.com", f"{IPV4}\\.evil.com"),
     ],
 )
 def test_text_around_a_codeartifact_host_is_not_accepted(host: str) -> None:
     assert parse_host(host) is None
+
+
+DUAL_URL = f"https://{DUALSTACK}/pypi/team/"
 
 
 @pytest.mark.parametrize(
@@ -194,10 +139,7 @@ def test_text_around_a_codeartifact_host_is_not_accepted(host: str) -> None:
         (f"https://{IPV4}:8443/pypi/team/simple/", "its port is 8443, not 443"),
         (URL.replace(OWNER, OWNER[1:]), "its account number has 11 digits, not 12"),
         (URL.replace(OWNER, f"9{OWNER}"), "its account number has 13 digits, not 12"),
-        (
-            f"https://{DUALSTACK}/pypi/team/".replace(OWNER, OWNER[2:]),
-            "its account number has 10 digits, not 12",
-        ),
+        (DUAL_URL.replace(OWNER, OWNER[2:]), "its account number has 10 digits, not 12"),
         (URL.replace("amazonaws.com", "amazonaws.org"), "none of the three forms"),
         (URL.replace("my-dom", "my_dom"), "none of the three forms"),
         (f"https://{IPV4}/npm/team/", "it should be /pypi/REPOSITORY/simple/"),

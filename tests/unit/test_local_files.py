@@ -3,53 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from codeartifact_pipenv.proxy_index.local_files import local_files
 
-from codeartifact_pipenv.proxy_index.local_files import _names, local_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.mark.parametrize(
-    ("filename", "names"),
-    [
-        ("My_App-1.0-py3-none-any.whl", {"my-app"}),
-        ("my.app-1.0-1-cp312-cp312-linux_x86_64.whl", {"my-app"}),
-        ("my-app-1.0.tar.gz", {"my-app"}),
-        ("app-1-2.zip", {"app", "app-1"}),
-        ("app.zip", set()),
-        ("app-latest.tar.gz", set()),
-        ("app-1.0-py3.whl", set()),
-        ("app-1.0.exe", set()),
-        ("README.md", set()),
-    ],
-)
-def test_file_names_give_possible_package_names(filename: str, names: set[str]) -> None:
-    assert _names(filename) == names
+# The packages that a file may belong to.
+FILES = {
+    "My_App-1.0-py3-none-any.whl": {"my-app"},
+    "my.app-1.0-1-cp312-cp312-linux_x86_64.whl": {"my-app"},
+    "my-app-1.0.tar.gz": {"my-app"},
+    "app-1-2.zip": {"app", "app-1"},
+    **{key: set() for key in ["app.zip", "app-latest.tar.gz", "app-1.0-py3.whl", "app-1.0.exe"]},
+    "app-\N{SNOWMAN}.whl": set(),
+}
 
 
-@given(st.text(max_size=40))
-def test_any_file_name_is_accepted(filename: str) -> None:
-    for end in ("", ".whl", ".tar.gz"):
-        _names(filename + end)
-
-
-def test_files_of_folders_are_listed_with_hashes(tmp_path: Path) -> None:
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    (folder / "app-1.0.tar.gz").write_bytes(b"one")
-    (folder / "app-2.0.tar.gz").mkdir()
-    (folder / "other-1.0.tar.gz").write_bytes(b"other")
-    single = tmp_path / "app-3.0-py3-none-any.whl"
-    single.write_bytes(b"three")
+def test_files_of_folders_are_listed_with_hashes_under_their_names(tmp_path: Path) -> None:
+    folder, single = tmp_path / "wheels", tmp_path / "app-3.0-py3-none-any.whl"
+    (folder / "app-2.0.tar.gz").mkdir(parents=True)
+    for path in (*(folder / name for name in FILES), single):
+        path.write_bytes(path.name.encode())
     places = [str(folder), str(single), str(tmp_path / "none")]
-    assert dict(local_files(places, "app")) == {
-        str(folder / "app-1.0.tar.gz"): hashlib.sha256(b"one").hexdigest(),
-        str(single): hashlib.sha256(b"three").hexdigest(),
-    }
-    assert list(local_files(places, "nothing")) == []
+    for name in ("my-app", "app", "app-1", "my", "nothing"):
+        wanted = {file for file, names in FILES.items() if name in names}
+        wanted |= {single.name} if name == "app" else set()
+        found = {Path(path).name: digest for path, digest in local_files(places, name)}
+        assert found == {file: hashlib.sha256(file.encode()).hexdigest() for file in wanted}

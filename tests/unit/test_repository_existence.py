@@ -32,28 +32,16 @@ def test_aws_is_asked_once_for_each_repository(said: bool | None) -> None:
     assert not existence.is_proven(0)
 
 
-def test_without_aws_only_a_served_page_is_proof() -> None:
-    existence = Existence(ENDPOINTS)
-    existence.has_served(0)
-    assert [existence.exists(number) for number in (0, 1)] == [True, None]
-
-
-@pytest.mark.parametrize(("hours", "remembered"), [(11.9, True), (12.1, False), (-1, False)])
+@pytest.mark.parametrize(("hours", "remembered"), [(11.9, True), (12.1, None), (-1, None)])
 def test_a_served_page_is_remembered_for_twelve_hours(
-    hours: float, remembered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hours: float, remembered: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = str(tmp_path / "cache")
-    Existence(ENDPOINTS, None, cache).has_served(0)
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
-    later = Existence(ENDPOINTS, None, cache)
-    assert later.exists(0) is (True if remembered else None)
-    assert later.exists(1) is None
-
-
-def test_a_damaged_memory_is_ignored(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     Existence(ENDPOINTS, None, str(cache)).has_served(0)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
+    later = Existence(ENDPOINTS, None, str(cache))
+    assert [later.exists(number) for number in (0, 1)] == [remembered, None]
     for path in cache.iterdir():
         path.write_text('{"served_at": "now"}')
     assert Existence(ENDPOINTS, None, str(cache)).exists(0) is None
