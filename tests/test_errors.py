@@ -123,7 +123,7 @@ def test_a_truncated_response_is_requested_again_and_then_reported(attempt: Atte
     assert get_token(attempt.sandbox, attempt.env, attempt.folder)
     attempt.sandbox.truncate(100, on="api")
     try:
-        attempt.fails(1, "broken off", words=("--ca-refresh", "lock"), code="service-fault")
+        attempt.fails(1, "is incomplete", words=("--ca-refresh", "lock"), code="service-fault")
     finally:
         attempt.sandbox.heal()
 

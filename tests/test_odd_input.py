@@ -294,7 +294,7 @@ def test_garbled_token_response_is_reported_and_not_printed(
 ) -> None:
     ended = invoke_with_answer(GARBLED[kind], "token")
     assert (ended.status, ended.stdout) == (1, "")
-    assert "is broken off or garbled. [service-fault]" in ended.stderr
+    assert "is incomplete or damaged. [service-fault]" in ended.stderr
 
 
 def test_valid_token_response_is_printed(invoke_with_answer: Invoke) -> None:
@@ -305,12 +305,12 @@ def test_valid_token_response_is_printed(invoke_with_answer: Invoke) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("token --domain acme --region eu-west-1", "request for the caller's account is broken"),
-        ("packages", "is broken off or garbled. [service-fault]"),
+        ("token --domain acme --region eu-west-1", "request for the caller's account is incom"),
+        ("packages", "is incomplete or damaged. [service-fault]"),
         (
             "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1 "
             "--repository main",
-            "is broken off or garbled. [service-fault]",
+            "is incomplete or damaged. [service-fault]",
         ),
     ],
     ids=["token", "packages", "provision"],
