@@ -111,7 +111,7 @@ def test_throttled_calls_are_repeated_but_not_for_ever(
         if throttled < 12:
             assert get_token(attempt.sandbox, attempt.env, attempt.folder)
         else:
-            attempt.fails(1, "AWS limits how many tokens may be asked for", code="throttled")
+            attempt.fails(1, "AWS is throttling token requests", code="throttled")
     finally:
         attempt.sandbox.throttle(0)
     assert calls.count() == asked
