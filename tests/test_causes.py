@@ -268,9 +268,9 @@ cause("region-unsupported", "region-without-codeartifact", says="no CodeArtifact
 cause("region-unsupported", "region-that-does-not-exist", says="no CodeArtifact in xx-nowhere-1")(
     lambda p: in_region(p, "xx-nowhere-1")
 )
-cause("unreachable", "host-does-not-resolve", says="AWS CodeArtifact in eu-west-1 is not reached")(
-    lambda p: in_region(p, "eu-west-1")
-)
+cause(
+    "unreachable", "host-does-not-resolve", says="AWS CodeArtifact in eu-west-1 cannot be reached"
+)(lambda p: in_region(p, "eu-west-1"))
 
 
 def trust_another(broken: BrokenProject, *names: str) -> None:

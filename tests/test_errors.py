@@ -111,7 +111,7 @@ def test_throttled_calls_are_repeated_but_not_for_ever(
         if throttled < 12:
             assert get_token(attempt.sandbox, attempt.env, attempt.folder)
         else:
-            attempt.fails(1, "AWS limits how many tokens may be asked for", code="throttled")
+            attempt.fails(1, "AWS is throttling token requests", code="throttled")
     finally:
         attempt.sandbox.throttle(0)
     assert calls.count() == asked
@@ -123,7 +123,7 @@ def test_a_truncated_response_is_requested_again_and_then_reported(attempt: Atte
     assert get_token(attempt.sandbox, attempt.env, attempt.folder)
     attempt.sandbox.truncate(100, on="api")
     try:
-        attempt.fails(1, "broken off", words=("--ca-refresh", "lock"), code="service-fault")
+        attempt.fails(1, "is incomplete", words=("--ca-refresh", "lock"), code="service-fault")
     finally:
         attempt.sandbox.heal()
 

@@ -344,15 +344,6 @@ def test_fix_run_by_root_keeps_the_owner_of_a_pipfile(shell: Shell) -> None:
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
 
 
-@pytest.mark.parametrize("data", [b"\xef\xbb\xbf[packages]\n", b"[packages\n", b"\xff"])
-def test_fix_reports_and_keeps_a_pipfile_that_cannot_be_read(data: bytes, shell: Shell) -> None:
-    path = write_project(shell.folder, data)
-    done = shell.fix()
-    assert done.status == 1
-    assert "[pipfile-invalid]" in done.stdout
-    assert path.read_bytes() == data
-
-
 def make_unwritable(path: Path) -> None:
     """Prevent writing, even by root: no temporary file can have a longer name."""
     other = path.with_name("x" * 250)

