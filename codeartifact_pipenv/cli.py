@@ -22,9 +22,9 @@ OWN_VERBS = {
 
 _WIDTH = 79
 _EXAMPLES = {
-    "install acme-billing": "any command of pipenv's",
+    "install acme-billing": "any pipenv command",
     "--ca-profile work lock": "with another AWS profile",
-    "doctor": "why does it not work?",
+    "doctor": "find out what is wrong",
 }
 
 

@@ -199,7 +199,7 @@ def _mismatch_reason(url: str, scheme: str, hostname: str, port: int | None) -> 
     if port not in {None, 443}:
         return f"its port is {port}, not 443"
     if not _is_plain(url):
-        return "it has a blank, a backslash or an unusual character in it"
+        return "it contains a space, a backslash or an unusual character"
     owner = re.match(r".+-([0-9]+)\.(?:d\.)?codeartifact\.", hostname)
     if owner and len(owner[1]) != 12:  # noqa: PLR2004 - an account number has 12 digits
         return f"its account number has {len(owner[1])} digits, not 12"

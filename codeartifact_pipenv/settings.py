@@ -158,7 +158,7 @@ SETTINGS = {
             "SECONDS",
             "lifetime of a new token: 900 to 43200, or 0 for that of the role's session",
         ),
-        Setting("refresh", _flag, "", "get a new token, whatever is inherited or cached"),
+        Setting("refresh", _flag, "", "get a new token, even if one is inherited or cached"),
         Setting("verbose", _flag, "", "explain on stderr what is done"),
         Setting(
             "route",
@@ -172,7 +172,7 @@ SETTINGS = {
             "private-packages",
             _words,
             "NAMES",
-            "packages that only CodeArtifact may serve; `acme-*` for all that begin so",
+            "packages that only CodeArtifact may serve; `acme-*` for all with this prefix",
         ),
         Setting("lint-ignore", _words, "CODES", "findings that lint leaves out"),
         Setting("pipenv", _path, "PATH", "the pipenv to run", personal=True),
@@ -526,10 +526,10 @@ def _read_option(words: list[str], at: int, options: dict[str, str | bool]) -> i
     setting = SETTINGS.get(name)
     if setting is None:
         known = ", ".join(setting.option for setting in SETTINGS.values())
-        raise _usage(f"Unknown option --ca-{name}.", f"The own options are: {known}.")
+        raise _usage(f"Unknown option --ca-{name}.", f"The options of pipenv-ca are: {known}.")
     if setting.is_flag:
         if equals:
-            raise _usage(f"{setting.option} takes no value.", "Give the option alone.")
+            raise _usage(f"{setting.option} takes no value.", "Write the option without a value.")
         options[name] = True
         return 1
     if equals:

@@ -290,11 +290,11 @@ def test_a_failing_public_index_is_a_warning_or_with_a_cool_down_an_error(
     downloads = indexes.lock(project, env)
     assert downloads.done.status == 0, downloads.done.output
     assert (
-        "warning: Source pypi did not answer, so it is not known when pub-lic"
+        "warning: Source pypi did not answer, so upload times and withdrawals of pub-lic"
         in downloads.done.stderr
     )
     write_pipfile(project, both(indexes), PACKAGES, COOL_DOWN)
     downloads = indexes.lock(project, env)
     assert downloads.done.status != 0
-    assert "They are held back, since the project has a cool-down." in downloads.done.stderr
+    assert "They are not used, because the project has a cool-down." in downloads.done.stderr
     assert not (project / "Pipfile.lock").exists()

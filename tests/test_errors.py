@@ -125,7 +125,11 @@ def test_an_unknown_profile_is_named(way: str, attempt: Attempt) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cache_name", "said"), [("corp", "has expired"), (None, "was never made")]
+    ("cache_name", "said"),
+    [
+        ("corp", "The AWS SSO login with profile dev has expired"),
+        (None, "You have not logged in to AWS SSO with profile dev"),
+    ],
 )
 def test_a_missing_sso_login_leads_to_the_command_that_makes_one(
     cache_name: str | None, said: str, attempt: Attempt, home: Path
@@ -135,7 +139,7 @@ def test_a_missing_sso_login_leads_to_the_command_that_makes_one(
         expired_sso_login(home, cache_name)
     attempt.fails(
         1,
-        f"The AWS SSO login with profile dev {said}",
+        said,
         "hint: Run `aws sso login --profile dev` and try again.",
         words=("--ca-profile", "dev", "lock"),
         code="sso-never" if cache_name is None else "sso-expired",

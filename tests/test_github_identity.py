@@ -59,9 +59,9 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(
     ("status", "body", "reason"),
     [
         (403, b"{}", "it answered with status 403"),
-        (200, b"<html>", "its answer is not the JSON that has one"),
-        (200, b'{"value": null}', "its answer is not the JSON that has one"),
-        (200, b"[]", "its answer is not the JSON that has one"),
+        (200, b"<html>", "its answer does not contain one"),
+        (200, b'{"value": null}', "its answer does not contain one"),
+        (200, b"[]", "its answer does not contain one"),
     ],
 )
 def test_a_github_answer_without_an_identity_is_reported(

@@ -337,7 +337,7 @@ def test_garbled_token_response_is_reported_and_not_printed(
 ) -> None:
     ended = invoke_with_answer(ERROR_RESPONSES[kind], "token")
     assert (ended.status, ended.stdout) == (1, "")
-    assert "is broken off or garbled. [service-fault]" in ended.stderr
+    assert "is incomplete or damaged. [service-fault]" in ended.stderr
 
 
 def test_valid_token_response_is_printed(invoke_with_answer: Callable[..., Ended]) -> None:
@@ -353,7 +353,7 @@ def test_garbled_response_about_the_caller_is_reported(
     )
     assert (ended.status, ended.stdout) == (1, "")
     assert (
-        "request for the caller's account is broken off or garbled. [service-fault]" in ended.stderr
+        "request for the caller's account is incomplete or damaged. [service-fault]" in ended.stderr
     )
 
 
@@ -362,7 +362,7 @@ def test_garbled_list_of_packages_is_reported(
     kind: str, invoke_with_answer: Callable[..., Ended]
 ) -> None:
     ended = invoke_with_answer(ERROR_RESPONSES[kind], "packages")
-    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.stderr) == (1, True)
+    assert (ended.status, "is incomplete or damaged. [service-fault]" in ended.stderr) == (1, True)
 
 
 @pytest.mark.wide
@@ -372,7 +372,7 @@ def test_garbled_response_to_provision_is_reported(
 ) -> None:
     words = "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1"
     ended = invoke_with_answer(ERROR_RESPONSES[kind], *words.split(), "--repository", "main")
-    assert (ended.status, "is broken off or garbled. [service-fault]" in ended.stderr) == (1, True)
+    assert (ended.status, "is incomplete or damaged. [service-fault]" in ended.stderr) == (1, True)
 
 
 @pytest.mark.wide

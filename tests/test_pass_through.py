@@ -70,7 +70,7 @@ def kept_tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def live_env(sandbox_env: dict[str, str], kept_tokens: Path, pipfile: Path) -> dict[str, str]:
-    """Return an environment with a token in the cache, which spares the calls to AWS."""
+    """Return an environment with a token in the cache, which saves calls to AWS."""
     assert pipfile.exists()
     return sandbox_env | {"PIPENV_CA_CACHE_DIR": str(kept_tokens)}
 

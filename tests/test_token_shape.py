@@ -96,7 +96,7 @@ MISTAKES = {
     "expiration": (f"{TOKEN}\t2030-01-01T00:00:00+00:00", "without --query"),
     "broken into lines": (f"{TOKEN[:80]}\n{TOKEN[80:]}", "lines"),
     "letters": ("t\N{LATIN SMALL LETTER O WITH DIAERESIS}ken-1", "unusual characters"),
-    "words": ("two words", "blanks"),
+    "words": ("two words", "spaces"),
 }
 
 

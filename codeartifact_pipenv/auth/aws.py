@@ -173,7 +173,7 @@ def _request_token_once(client: Any, domain: Domain, duration: int) -> Authoriza
     )
     expires_at = answer["expiration"].astimezone(timezone.utc)
     if not asked_at < expires_at < asked_at + _LONGEST_LIFE:
-        raise ValueError("it has an impossible end")
+        raise ValueError("its expiry is impossible")
     return AuthorizationToken(
         answer["authorizationToken"], source=FROM_AWS, issued_at=asked_at, expires_at=expires_at
     )

@@ -25,8 +25,8 @@ _PARTS = 5
 _SIGNED_PARTS, _SIGNATURES = 3, r"(?:HS|RS|ES|PS)\d{3}|EdDSA|none"
 # The authentication tag of an encryption in Galois counter mode has 16 bytes: 22 letters.
 _TAG = 22
-_COMMAND = "a command as text, which nothing has run"
-_FILE = "the path of a file, in place of what is in it"
+_COMMAND = "a command as text, which was not run"
+_FILE = "the path of a file instead of its content"
 # Pattern of the whole text, and its description; the first match wins.
 _SHAPES = (
     (
@@ -43,10 +43,10 @@ _SHAPES = (
     ),
     (
         r"(?i:\$\{?\w+(?::?[-=?+].*)?\}?|%\w+%|\$env:\w+|\$?\{\{.*\}\})",
-        "the name of a variable as text, in place of its value",
+        "the name of a variable instead of its value",
     ),
     (r"(?:\$\(|`|aws\s+codeartifact\s)[\s\S]*", _COMMAND),
-    (r"""(["'])[\s\S]*\1""", "a value in quotation marks, which belong to it here"),
+    (r"""(["'])[\s\S]*\1""", "a value in quotation marks, which are part of it here"),
     (
         r"\{[\s\S]*",
         "the whole JSON of `aws codeartifact get-authorization-token`, without --query",
@@ -116,7 +116,7 @@ def _broken(value: str) -> str | None:
         return None
     if re.fullmatch(_JWE, re.sub(r"\s+", "", value)):
         return "a token that is broken into lines"
-    return "a text with blanks or unusual characters in it"
+    return "a text with spaces or unusual characters"
 
 
 def _coded(value: str) -> str | None:
@@ -127,7 +127,7 @@ def _coded(value: str) -> str | None:
     except ValueError:
         return None
     found = re.fullmatch(rf"(?:aws:)?{_JWE}\s*", text)
-    return "a token that is encoded with base64 once more" if found else None
+    return "a token that is encoded with base64 again" if found else None
 
 
 def _cut(value: str) -> str | None:

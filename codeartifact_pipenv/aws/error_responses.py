@@ -18,7 +18,7 @@ _MISSING = {"ResourceNotFoundException", "NoSuchEntity"}
 _THROTTLED = {"ThrottlingException", "TooManyRequestsException", "Throttling"}
 _INVALID = {"ValidationException", "ValidationError", "MalformedPolicyDocument", "InvalidInput"}
 _LISTING = {"DescribeRepository", "ListPackages", "ListPackageVersions"}
-TRY_AGAIN = "Try again; if it stays, "
+TRY_AGAIN = "Try again; if that does not help, "
 HEALTH = "see the AWS Health Dashboard"
 _REFUSED = "AWS refused {operation}{who} ({code}): {message}"
 _TOKEN_DENIED = (
@@ -81,7 +81,7 @@ ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str
         _calling("GetRoleCredentials"),
         "sso-denied",
         "AWS SSO gives no credentials{who}: {message}",
-        "Run `{settings.login}`; if it stays, check the account and role of the profile.",
+        "Run `{settings.login}`; if that does not help, check the account and role of the profile.",
     ),
     (
         _calling("AssumeRole", "AssumeRoleWithWebIdentity"),
@@ -119,13 +119,13 @@ ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str
     (
         lambda f: _is_token(f) and f.code in _THROTTLED,
         "throttled",
-        "AWS limits how many tokens may be asked for at once, also after several tries.",
-        "Try again in a moment; a shared token in CODEARTIFACT_AUTH_TOKEN spares the calls.",
+        "AWS is throttling token requests, even after several retries.",
+        "Try again in a moment; a shared token in CODEARTIFACT_AUTH_TOKEN saves these calls.",
     ),
     (
         _coded(*_THROTTLED),
         "throttled",
-        "AWS limits how fast {operation} may be called, also after several tries.",
+        "AWS is throttling {operation}, even after several retries.",
         "Try again in a moment.",
     ),
     (
@@ -154,7 +154,7 @@ ERROR_RESPONSES: tuple[tuple[Callable[[AwsErrorResponse], object], str, str, str
         "aws-conflict",
         "AWS refuses {operation}, because something else exists or has changed meanwhile: "
         "{message}",
-        "Run the command again; it starts from the present state.",
+        "Run the command again; it continues from the current state.",
     ),
     (
         _coded(*_MISSING),

@@ -138,7 +138,7 @@ _FILES: tuple[Row, ...] = (
     (
         lambda f: f.is_a("ProfileNotFound") and not f.said.get("profile"),
         "unknown-profile",
-        "{profile_from} is set to nothing, and AWS takes that for a profile without a name.",
+        "{profile_from} is empty, which AWS reads as a profile without a name.",
         "Unset {profile_from}, or set it to one of `aws configure list-profiles`.",
     ),
     (
@@ -167,12 +167,12 @@ _FILES: tuple[Row, ...] = (
         ),
         "aws-config",
         "The AWS configuration file {parsed} cannot be read: {parse_error}.",
-        "Correct the file; `aws configure list` shows what the AWS CLI makes of it.",
+        "Correct the file; `aws configure list` shows how the AWS CLI reads it.",
     ),
     (
         lambda f: f.is_a("InvalidConfigError") and f.source == WEB,
         "aws-config",
-        "{identity.setting} is set, and the role to assume with it is not.",
+        "{identity.setting} is set, but the role to assume with it is not.",
         "Set AWS_ROLE_ARN, or role_arn in the profile.",
     ),
     (
@@ -204,20 +204,20 @@ _NETWORK: tuple[Row, ...] = (
         _is("SSLError"),
         "tls-untrusted",
         "The TLS certificate of {service} is not trusted here: {text}.",
-        "Behind a proxy of your company, name its CA bundle in AWS_CA_BUNDLE.",
+        "Behind a company proxy, set AWS_CA_BUNDLE to its CA bundle.",
     ),
     (
         lambda f: (
             f.malformed_in & {"_get_connection_manager", "_get_proxy_manager", "proxy_url_for"}
         ),
         "proxy-invalid",
-        "{proxies} does not hold the address of a proxy.",
+        "{proxies} is not the address of a proxy.",
         "Set {proxies} to http://HOST:PORT, or unset it.",
     ),
     (
         _is("ProxyConnectionError"),
         "proxy-down",
-        "The proxy for {service} is not reached: {text}.",
+        "The proxy for {service} cannot be reached: {text}.",
         "Check {proxies} and NO_PROXY.",
     ),
     (
@@ -227,7 +227,7 @@ _NETWORK: tuple[Row, ...] = (
             or f.malformed_in & {"putheader", "putrequest"}
         ),
         "keys-malformed",
-        "The AWS credentials{who} hold a blank, a line break or a letter that keys do not have.",
+        "The AWS credentials{who} contain a space, a line break or a character that keys do not have.",
         "{settings.rewriting}",
     ),
     (
@@ -245,25 +245,25 @@ _NETWORK: tuple[Row, ...] = (
         lambda f: f.is_a(*_LOST) and f.source == CALL and not has_codeartifact(f.domain.region),
         "region-unsupported",
         "AWS has no CodeArtifact in {domain.region}, as far as this version of botocore knows, "
-        "and its address is not reached.",
+        "and its address cannot be reached.",
         "Check the region in the URL of the source.",
     ),
     (
         _is("ConnectTimeoutError"),
         "unreachable",
-        "{service} is not reached: no connection{seconds}.",
+        "{service} cannot be reached: no connection{seconds}.",
         "Check the network and the proxy, or try again{in_ci}.",
     ),
     (
         _is("ReadTimeoutError"),
         "unreachable",
-        "{service} is slow: it takes the connection, and does not answer{seconds}.",
-        f"{TRY_AGAIN}{HEALTH} and what stands between here and AWS, such as a proxy{{in_ci}}.",
+        "{service} is slow: it accepts the connection, but does not answer{seconds}.",
+        f"{TRY_AGAIN}{HEALTH} and what is between this machine and AWS, such as a proxy{{in_ci}}.",
     ),
     (
         lambda f: f.is_a(*_LOST) and f.source not in {CONTAINER, INSTANCE},
         "unreachable",
-        "{service} is not reached: {text}.",
+        "{service} cannot be reached: {text}.",
         "Check the network and the proxy{and_region}{in_ci}.",
     ),
 )
@@ -272,7 +272,7 @@ _LIBRARY: tuple[Row, ...] = (
     (
         _is("NoRegionError"),
         "aws-config",
-        "{service} provides the AWS credentials{who}, and no region is set for it.",
+        "{service} provides the AWS credentials{who}, but no region is set for it.",
         "Set region in the profile in {config}, or AWS_DEFAULT_REGION.",
     ),
     (
@@ -286,13 +286,13 @@ _LIBRARY: tuple[Row, ...] = (
             "InvalidRetryConfigurationError",
         ),
         "aws-config",
-        "The AWS configuration{who} is not right: {text}.",
+        "The AWS configuration{who} is not valid: {text}.",
         "Correct it: {config}, or variables whose names begin with AWS_.",
     ),
     (
         _is("DataNotFoundError", "ImportError"),
         "botocore-incomplete",
-        "AWS's library botocore {botocore} lacks what it needs to ask AWS: {text}.",
+        "AWS's library botocore {botocore} lacks something that it needs to call AWS: {text}.",
         "Upgrade or reinstall botocore in the environment of codeartifact-pipenv{data_path}.",
     ),
 )
@@ -301,19 +301,19 @@ _LOGINS: tuple[Row, ...] = (
     (
         lambda f: f.is_a("SSOTokenLoadError") and "does not exist" in str(f.error),
         "sso-never",
-        "The AWS SSO login{who} was never made on this machine.",
+        "You have not logged in to AWS SSO{who} on this machine.",
         "{log_in}",
     ),
     (
         _is("SSOTokenLoadError"),
         "sso-broken",
-        "The AWS SSO login{who} that is kept in ~/.aws/sso/cache cannot be read: it is incomplete.",
+        "The AWS SSO login{who} in ~/.aws/sso/cache cannot be read: it is incomplete.",
         "Remove the files in ~/.aws/sso/cache, then run `{settings.login}`.",
     ),
     (
         lambda f: f.is_garbled(SSO),
         "sso-broken",
-        "The AWS SSO login{who} that is kept in ~/.aws/sso/cache cannot be read{because}.",
+        "The AWS SSO login{who} in ~/.aws/sso/cache cannot be read{because}.",
         "Remove the files in ~/.aws/sso/cache, then run `{settings.login}`.",
     ),
     (
@@ -347,15 +347,15 @@ _LOGINS: tuple[Row, ...] = (
     (
         _is("RefreshWithMFAUnsupportedError"),
         "mfa-required",
-        "The AWS session{who} has ended and its second factor must be given again.",
+        "The AWS session{who} has expired, and AWS asks for the second factor again.",
         "Run the command again.",
     ),
     (
         _is("EOFError", "GetPassWarning"),
         "mfa-required",
-        "AWS asks for a second factor{who}, but there is no terminal to type it on.",
+        "AWS asks for a second factor{who}, but there is no terminal to enter it.",
         "Run an `aws` command with this profile in a terminal first, such as "
-        "`aws sts get-caller-identity`; its session is used for as long as it lives.",
+        "`aws sts get-caller-identity`; its session is used until it expires.",
     ),
 )
 _ANYWHERE = (*_FILES, *_NETWORK, *_LIBRARY, *_LOGINS)
@@ -412,7 +412,7 @@ _PROCESS: tuple[Row, ...] = (
                 lambda f: f.is_a(*GARBLED) and getattr(f.error, "doc", None) == "",
                 "printed nothing",
             ),
-            (_is(*GARBLED), "printed something that is not JSON with keys in it"),
+            (_is(*GARBLED), "did not print JSON with keys"),
         )
     ),
 )
@@ -438,7 +438,7 @@ _CONTAINER: tuple[Row, ...] = (
     (
         lambda f: f.functions[-1:] == ("_validate_auth_token",),
         "credentials-source",
-        "{container_token} holds a line break, which a request cannot carry.",
+        "{container_token} contains a line break, which a request cannot contain.",
         "Write it without a line break at its end.",
     ),
     (
@@ -463,7 +463,7 @@ _CONTAINER: tuple[Row, ...] = (
         "credentials-source",
         "The address in {container} does not answer with credentials{and_output}.",
         "Check {container}, or unset it; inside `docker build` a container's "
-        "role is out of reach, so hand over a token in CODEARTIFACT_AUTH_TOKEN there.",
+        "role cannot be reached, so pass a token in CODEARTIFACT_AUTH_TOKEN there.",
     ),
 )
 _INSTANCE: tuple[Row, ...] = (
@@ -471,7 +471,7 @@ _INSTANCE: tuple[Row, ...] = (
         lambda _: True,
         "credentials-source",
         "The instance metadata service (IMDS) did not give usable credentials: {text}.",
-        "Check the role of the instance; AWS_EC2_METADATA_DISABLED=true leaves it aside.",
+        "Check the role of the instance; AWS_EC2_METADATA_DISABLED=true disables it.",
     ),
 )
 _SOURCES = {PROCESS: _PROCESS, WEB: _WEB_IDENTITY, CONTAINER: _CONTAINER, INSTANCE: _INSTANCE}
@@ -480,7 +480,7 @@ _OTHERS: tuple[Row, ...] = (
     (
         lambda f: f.is_a("ParamValidationError") and f.source in SERVICES,
         "aws-config",
-        "The AWS configuration{who} is not right: {report}.",
+        "The AWS configuration{who} is not valid: {report}.",
         "Correct role_arn and the settings next to it in {config}{or_role}.",
     ),
     (
@@ -499,8 +499,8 @@ _OTHERS: tuple[Row, ...] = (
     (
         lambda f: f.is_a("ResponseParserError", *GARBLED) or f.origin.was_parsing,
         "service-fault",
-        "AWS's answer to the request for {wanted} is broken off or garbled.",
-        f"{TRY_AGAIN}look at what stands between here and AWS, such as a proxy.",
+        "AWS's answer to the request for {wanted} is incomplete or damaged.",
+        f"{TRY_AGAIN}check what is between this machine and AWS, such as a proxy.",
     ),
     (
         _is("ParamValidationError"),
@@ -517,10 +517,10 @@ _OTHERS: tuple[Row, ...] = (
 )
 # Characters that a key cannot have.
 _NOT_IN_KEYS = {
-    r"[\r\n]": "has a line break in it",
-    r"^[\"']": "stands in quotation marks",
-    r"\s": "has a blank in it",
-    r"[^!-~]": "has a letter that keys do not have",
+    r"[\r\n]": "contains a line break",
+    r"^[\"']": "is in quotation marks",
+    r"\s": "contains a space",
+    r"[^!-~]": "contains a character that keys do not have",
 }
 
 

@@ -214,7 +214,7 @@ def _seconds(f: AwsFailure) -> str:
 
 def _disabled(_: AwsFailure) -> str:
     disabled = os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
-    return " (AWS_EC2_METADATA_DISABLED keeps an instance's out)" if disabled else ""
+    return " (AWS_EC2_METADATA_DISABLED excludes those of an instance)" if disabled else ""
 
 
 def _data_path(_: AwsFailure) -> str:
@@ -296,11 +296,9 @@ WORDS: dict[str, Callable[[Any], object]] = {
     # next steps
     "log_in": lambda f: f"Run `{f.settings.login}` and try again.",
     "disabled": _disabled,
-    "or_token": lambda f: (
-        ", or hand over a ready token in CODEARTIFACT_AUTH_TOKEN" if f.token else ""
-    ),
+    "or_token": lambda f: ", or pass a token in CODEARTIFACT_AUTH_TOKEN" if f.token else "",
     "in_ci": lambda f: (
-        "; in CI without AWS, hand over a token in CODEARTIFACT_AUTH_TOKEN" if f.token else ""
+        "; in CI without AWS, pass a token in CODEARTIFACT_AUTH_TOKEN" if f.token else ""
     ),
     # AWS's answer
     "operation": lambda f: f.operation,

@@ -121,17 +121,17 @@ class _GitHubProvider(CredentialProvider):  # type: ignore[misc] # botocore is u
         except BotoCoreError as error:
             raise _refused(f"it did not answer ({type(error).__name__})") from None
         except (ValueError, LookupError, TypeError):
-            raise _refused("its answer is not the JSON that has one") from None
+            raise _refused("its answer does not contain one") from None
         if token == "":
             raise _refused(f"it answered with status {answer.status_code}")
         if not isinstance(token, str):
-            raise _refused("its answer is not the JSON that has one")
+            raise _refused("its answer does not contain one")
         return token
 
 
 def _refused(why: str) -> TokenError:
     return TokenError(
         f"GitHub gave this job no identity token: {why}.",
-        "Give the job `permissions: id-token: write`; AWS_ROLE_ARN names the role to take with it.",
+        "Give the job `permissions: id-token: write`; AWS_ROLE_ARN names the role to assume with it.",
         "github-identity",
     )

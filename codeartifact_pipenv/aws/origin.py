@@ -206,7 +206,7 @@ class AwsSettings:
     @property
     def rewriting(self) -> str:
         """How keys are set again that hold something wrong."""
-        rule = "without quotation marks, blanks or line breaks"
+        rule = "without quotation marks, spaces or line breaks"
         if self.source == ENVIRONMENT:
             names = [name for name in (*_KEYS, "AWS_SESSION_TOKEN") if os.environ.get(name)]
             return f"Export {', '.join(names)} again, {rule}."

@@ -400,7 +400,7 @@ def read_private(path: str, limit: int = MAXIMUM_BYTES) -> bytes:
     status = os.fstat(descriptor)
     if sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o077):
         os.close(descriptor)
-        raise NotOwnError(errno.EACCES, "others may read it, or own it", path)
+        raise NotOwnError(errno.EACCES, "other users can read or own it", path)
     return read_descriptor(descriptor, path, limit)
 
 

@@ -41,7 +41,7 @@ def read_principal(word: str) -> str:
         r"o-[a-z0-9]{10,32}|arn:aws:iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)", word, re.ASCII
     ):
         raise UsageError(
-            f"{word} cannot be let in.",
+            f"{word} cannot be granted access.",
             "Give an account of 12 digits, the ARN of an account, a user or a role of IAM, or an "
             "organisation as o-ID.",
         )

@@ -103,7 +103,7 @@ def run_plan(plan: Plan, aws: Aws, options: argparse.Namespace, report: Report) 
         run.document["error"] = about
         raise
     except KeyboardInterrupt:
-        run.say("", "Interrupted. What was done stays; run the same command to continue.")
+        run.say("", "Interrupted. Completed steps are kept; run the same command to continue.")
         raise
     finally:
         if options.json:
@@ -128,7 +128,7 @@ class _Run:
         with self._report.working("reads the state of AWS"):
             identity = self.document["identity"] = _identity(aws)
             steps = list(self._plan.steps())
-        self.say(self._plan.title, f"  as {identity or 'an identity that AWS does not tell'}")
+        self.say(self._plan.title, f"  as {identity or 'an unknown identity'}")
         conflicts = [step for step in steps if step.status == "conflict"]
         changes = [step for step in steps if step.carry_out and not conflicts]
         self._show(steps, changes, conflicts)
@@ -172,11 +172,11 @@ class _Run:
             return True
         if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError(
-                "Nothing was changed: without a terminal, you cannot be asked.",
-                "Give --yes to carry the plan out, or --dry-run to see it only.",
+                "Nothing was changed: without a terminal, the plan cannot be confirmed.",
+                "Give --yes to apply the plan, or --dry-run to only show it.",
             )
         # On stderr, since stdout may go into a file.
-        self._report.ask("Carry this out? [y/N] ")
+        self._report.ask("Apply this plan? [y/N] ")
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def _report_done(self, step: Step) -> None:
@@ -223,7 +223,7 @@ def carry_out(plan: Plan, on_done: Callable[[Step], object], seconds: float) -> 
         if time.monotonic() > deadline:
             raise ProvisionError(
                 f"Not finished after {seconds:g} seconds: {late}",
-                "Run the command again: it continues from what is there.",
+                "Run the command again: it continues from the current state.",
             )
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

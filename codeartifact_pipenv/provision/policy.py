@@ -93,8 +93,7 @@ def _ensure_policy(aws: Aws, name: str, arn: str, document: dict[str, Any]) -> S
         oldest = [each["VersionId"] for each in versions if each["VersionId"] != default][-1]
         return Step(
             "conflict",
-            f"The policy {name} says something else, and has {len(versions)} versions, as many "
-            "as IAM keeps.",
+            f"The policy {name} differs, and has {len(versions)} versions, as many as IAM keeps.",
             "Delete one yourself, such as the oldest: `aws iam delete-policy-version "
             f"--policy-arn {arn} --version-id {oldest}`.",
         )

@@ -99,7 +99,7 @@ def _what_next(endpoint: RepositoryEndpoint, wanted: WantedIndex) -> Iterator[st
             f"--region {region} --repository {wanted.repository}"
         )
         yield ""
-    yield from ("Add it to a project, or begin one in an empty folder:", "")
+    yield from ("Add it to a project, or create one in an empty folder:", "")
     yield f"    {texts['pipenv']}"
 
 

@@ -388,8 +388,8 @@ def _require_single_word(path: str) -> str:
     """Return a path without blanks."""
     if len(path.split()) != 1:
         raise ConfigurationError(
-            f"{path} contains a blank, so pip would read it as several names.",
-            "Set TMPDIR to a folder without blanks in its path.",
+            f"{path} contains a space, so pip would read it as several names.",
+            "Set TMPDIR to a folder without spaces in its path.",
         )
     return path
 

@@ -454,9 +454,9 @@ def warn_about_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
     if observed.incomplete and sources.default:
         names = sorted(observed.incomplete)
         listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
-        held = " They are held back, since the project has a cool-down."
+        held = " They are not used, because the project has a cool-down."
         report.warning(
-            f"Source {sources.default.name} did not answer, so it is not known when {listed} "
+            f"Source {sources.default.name} did not answer, so upload times and withdrawals of {listed} "
             f"were uploaded or withdrawn.{held if sources.cool_down else ''}"
         )
     for number in sorted(observed.unproven):
@@ -470,5 +470,5 @@ def warn_about_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
     if observed.unwritten is not None:
         report.warning(
             f"Packages could not be written to {folder}: "
-            f"{observed.unwritten}. Make room, or set TMPDIR to another folder."
+            f"{observed.unwritten}. Free some space, or set TMPDIR to another folder."
         )

@@ -189,7 +189,7 @@ def _describe_errors(path: str) -> Iterator[None]:
     except OSError as error:
         raise CodeArtifactPipenvError(
             f"{path} cannot be written: {error.strerror or error}.",
-            "Make room, or set TMPDIR to another folder for temporary files.",
+            "Free some space, or set TMPDIR to another folder for temporary files.",
         ) from error
 
 
@@ -485,6 +485,6 @@ def _write_copy(path: str, data: bytes, original: str) -> None:
         check_length(path)
         raise ConfigurationError(
             f"Cannot write a file in the folder of {original}: {error.strerror or error}.",
-            "Make room there, or correct the permissions of the folder; `pipenv-ca sync` works in a "
+            "Free some space there, or correct the permissions of the folder; `pipenv-ca sync` works in a "
             "read-only folder.",
         ) from error

@@ -180,7 +180,7 @@ class TextFile(ProjectFile):
         return TextFile(self.path, text)
 
 
-_LOCK_AGAIN = "Run `pipenv-ca lock` to make it again."
+_LOCK_AGAIN = "Run `pipenv-ca lock` to create it again."
 _MERGED = "Resolve the Pipfile, run `pipenv-ca lock`, and commit both."
 
 

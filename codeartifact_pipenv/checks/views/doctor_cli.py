@@ -123,7 +123,7 @@ def _parser() -> Parser:
         "if there are failures.",
         examples={
             "pipenv-ca doctor": "everything that the project needs",
-            "pipenv-ca doctor acme-billing": "one package: its source, or why it has none",
+            "pipenv-ca doctor acme-billing": "one package: its source, or why it is missing",
             "pipenv-ca doctor --redact": "a report for an issue",
         },
     )
