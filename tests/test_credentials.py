@@ -902,10 +902,7 @@ def test_a_missing_or_broken_login_session_leads_to_aws_login(
     monkeypatch.setattr(botocore.credentials, "EC", None)
     error = failure("dev")
     assert error.code == "login-library"
-    assert (
-        error.hint
-        == "Run `pip install 'codeartifact-pipenv[login]'`, or the same with `uv tool install` or `pipx install --force`."
-    )
+    assert error.hint == "Run `pip install 'codeartifact-pipenv[login]'`."
 
 
 def test_a_botocore_without_codeartifact_is_named_with_its_version(
