@@ -6,6 +6,8 @@ import contextlib
 import gc
 import os
 
+from codeartifact_pipenv.errors import ConfigurationError
+from codeartifact_pipenv.settings import TOKEN_VARIABLE, CommandLine
 from codeartifact_pipenv.wrapper import pipenv_cli
 from codeartifact_pipenv.wrapper.pipenv_cli import cannot_start, find_pipenv
 from codeartifact_pipenv.wrapper.run_files import has_pipfile, project_lock, sweep
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.project.pipfile import Project
     from codeartifact_pipenv.project.sources import Source
     from codeartifact_pipenv.report import Report
-    from codeartifact_pipenv.settings import CommandLine, Settings
+    from codeartifact_pipenv.settings import Settings
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.pipenv_cli import Pipenv
     from codeartifact_pipenv.wrapper.plan import CommandContext, RunPlan
@@ -87,8 +89,6 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
     arguments, url = pipenv_cli.without_mirror(line.command, line.arguments)
     if url is None:
         return line
-    from codeartifact_pipenv.settings import CommandLine
-
     os.environ["PIPENV_PYPI_MIRROR"] = url
     before = line.rest[: len(line.rest) - len(line.arguments)]
     return CommandLine(line.options, [*before, *arguments], line.command_at)
@@ -114,7 +114,6 @@ def _run_with_tokens(context: CommandContext) -> int:
 
 def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
     """Create a project with a repository, or let pipenv create one without."""
-    from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.wrapper import empty_folder
 
     if _check_sources(context, empty):
@@ -159,8 +158,6 @@ def _refuse_login_without_pipfile(line: CommandLine) -> None:
 
 
 def _run_program(context: CommandContext) -> int:
-    from codeartifact_pipenv.errors import ConfigurationError
-
     sweep()
     line, pipenv, settings, report = context[:4]
     # A program that needs no token runs even if the project's files are invalid.
@@ -186,8 +183,6 @@ def _run_program(context: CommandContext) -> int:
 
 
 def _names_repository(project: Project) -> bool:
-    from codeartifact_pipenv.errors import ConfigurationError
-
     try:
         return any(source.endpoint for source in project.sources())
     except ConfigurationError:
@@ -269,7 +264,6 @@ def _refuse_leftover_pipfile(sources: Sequence[Source], project: Project) -> Non
     from codeartifact_pipenv.project.sources import is_loopback
 
     if any(is_loopback(source.url) for source in sources):
-        from codeartifact_pipenv.errors import ConfigurationError
         from codeartifact_pipenv.project.findings import left_on_loopback
 
         found = left_on_loopback(project.home, sources)
@@ -282,9 +276,7 @@ def _refuse_unset_variables(sources: Sequence[Source], project: Project) -> None
     hidden = [s for s in sources if s.endpoint is None and "codeartifact" in s.url.lower()]
     if not hidden:
         return
-    from codeartifact_pipenv.errors import ConfigurationError
     from codeartifact_pipenv.project.findings import unset_variables
-    from codeartifact_pipenv.settings import TOKEN_VARIABLE
 
     # Users must not be told to set the token's variable; if it is misplaced, that is the error.
     known = {TOKEN_VARIABLE, *(s.variable or "" for s in hidden)}
@@ -428,7 +420,5 @@ def _install_by_pip(context: CommandContext, descriptors: Sequence[int], wanted:
 
 
 def _run_step(context: CommandContext, words: list[str], descriptors: Sequence[int]) -> int:
-    from codeartifact_pipenv.settings import CommandLine
-
     context = context._replace(line=CommandLine(context.line.options, words, 0))
     return _run(context, _load_project(context), descriptors)
