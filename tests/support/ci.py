@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
-from support.github import answering
+from support.answers import AnsweringServer
 from support.guides import with_ours
 from support.programs import run
 from support.sandbox import IDENTITY, client_of
@@ -77,8 +77,8 @@ def container_credentials(sandbox: Sandbox, role: str) -> Iterator[dict[str, str
         "Token": keys["SessionToken"],
         "Expiration": "2099-01-01T00:00:00Z",
     }
-    with answering(json.dumps(answer).encode()) as (url, _):
-        yield {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/keys"}
+    with AnsweringServer(body=json.dumps(answer).encode()) as server:
+        yield {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/keys"}
 
 
 class Instruction(NamedTuple):
