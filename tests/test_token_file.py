@@ -75,7 +75,7 @@ def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
         (b'{"authorizationToken": "abc"}', "the whole JSON"),
         (b"\xff\xfe\x00", "it is not a text"),
         (b"\x80\x81", "it is not a text"),
-        (b"a b\n", "a text with blanks"),
+        (b"a b\n", "a text with spaces"),
         (b"x" * 2_000_000, "it cannot be read: it is larger"),
     ],
 )
@@ -118,11 +118,11 @@ def test_a_token_in_a_variable_wins_over_one_in_a_file(
     calls = Calls(sandbox)
     env = user.env | {FILE_VARIABLE: str(path)}
     for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
-        done = run(*stand_in.lock, env=without_credentials(env) | given, cwd=user.folder)
+        done = user.lock(stand_in, without_credentials(env) | given)
         assert (done.status, done.stderr) == (0, "")
         assert stand_in.given_token == expected
     (user.folder / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
-    assert run(*stand_in.lock, env=user.env, cwd=user.folder).status == 0
+    assert user.lock(stand_in, user.env).status == 0
     assert stand_in.given_token == kept != token
     assert calls.to_aws() == 0
 
@@ -153,7 +153,7 @@ def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
     """The warning names the file."""
     path = tmp_path / "token"
     path.write_text(expired_token(sandbox))
-    done = run(*stand_in.lock, env=user.env | {FILE_VARIABLE: str(path)}, cwd=user.folder)
+    done = user.lock(stand_in, user.env | {FILE_VARIABLE: str(path)})
     assert done.status == 0
     warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
     assert done.stderr == f"{warning} [token-expired]\n"
