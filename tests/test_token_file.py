@@ -8,10 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
+from support.programs import run
 from support.projects import source, write_pipfile
 from support.runs import (
-    KEYRING,
     TOKEN_VARIABLE,
     Calls,
     StandIn,
@@ -136,13 +135,13 @@ def test_keyring_and_doctor_read_the_token_file(
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
     env = user.env | {FILE_VARIABLE: str(path)}
-    keyring = run(KEYRING, "get", user.url, "aws", env=env, cwd=user.folder)
+    keyring = user.keyring(env=env)
     assert keyring.stdout == f"{token}\n"
     doctor = user.run("doctor", "--all", env=env)
     assert str(path) in doctor.stdout
     path.write_text("changeme\n")
-    for words in ((PIPENV_CA, "lock"), (PIPENV_CA, "token", user.url)):
-        refused = run(*words, env=env, cwd=user.folder)
+    for words in (("lock",), ("token", user.url)):
+        refused = user.run(*words, env=env)
         assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
 
 
