@@ -166,11 +166,11 @@ WAYS = [
         AWS_ACCESS_KEY_ID=f"{KEY_ID}\n",
     ),
     keys(
-        "secret access key ... blank ... [keys-malformed] ... AWS_SECRET_ACCESS_KEY again",
+        "secret access key ... space ... [keys-malformed] ... AWS_SECRET_ACCESS_KEY again",
         AWS_SECRET_ACCESS_KEY=f"{SECRET} ",
     ),
     keys(
-        "session token ... letter ... [keys-malformed] ... AWS_SESSION_TOKEN again",
+        "session token ... character ... [keys-malformed] ... AWS_SESSION_TOKEN again",
         AWS_SESSION_TOKEN=f"{SESSION}\N{HORIZONTAL ELLIPSIS}",
     ),
     Way(
@@ -224,10 +224,7 @@ WAYS = [
         "profile first ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
         {"AWS_PROFILE": "second", "AWS_DEFAULT_PROFILE": "first"},
     ),
-    Way(
-        "AWS_PROFILE is set to nothing ... [unknown-profile] ... Unset AWS_PROFILE",
-        {"AWS_PROFILE": ""},
-    ),
+    Way("AWS_PROFILE is empty ... [unknown-profile] ... Unset AWS_PROFILE", {"AWS_PROFILE": ""}),
     Way(
         "~/.aws/config ... [dev] ... [profile dev] ... [unknown-profile] ... Rename",
         {"AWS_PROFILE": "dev"},
@@ -269,7 +266,7 @@ WAYS = [
         answer=STS_DENIED,
     ),
     dev(
-        "AWS STS is not reached ... [unreachable] ... network",
+        "AWS STS cannot be reached ... [unreachable] ... network",
         DEV_ROLE,
         env={"AWS_ENDPOINT_URL_STS": CLOSED},
     ),
@@ -288,8 +285,8 @@ WAYS = [
     process(f"sh -c 'echo {KEY_ID} {SECRET} >&2; exit 3'", "sh failed: ****"),
     process(r"sh -c 'printf \\351 >&2; exit 3'", "sh failed"),
     process("true", "true ... printed nothing"),
-    process("echo hello", "echo ... not JSON"),
-    process("echo []", "echo ... not JSON with keys"),
+    process("echo hello", "echo ... not print JSON"),
+    process("echo []", "echo ... not print JSON with keys"),
     process("""echo '{"Version": 2}'""", "version '2'"),
     process("""echo '{"Version": 1}'""", "AccessKeyId"),
     process(f"""echo '{{{PRINTED_KEYS}:"soon"}}'""", "echo ... Expiration"),
@@ -312,15 +309,15 @@ WAYS = [
         "sso_account_id and sso_role_name ... [partial-credentials] ... Set what is missing",
         DEV_SESSION.replace(SSO_ROLE, ""),
     ),
-    dev("profile dev ... never made ... [sso-never] ... aws sso login --profile dev", DEV_SSO),
+    dev("not logged in to AWS SSO with profile dev ... [sso-never] ... --profile dev", DEV_SSO),
     dev(
-        "never made ... [sso-never] ... Run `aws sso login --profile 'sign in'` and try",
+        "not logged in ... [sso-never] ... Run `aws sso login --profile 'sign in'` and try",
         f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}\n"
         "source_profile = sign in\n",
     ),
-    Way("never made ... [sso-never] ... Run `aws sso login` and try again.", config=DEFAULT_SSO),
+    Way("not logged in ... [sso-never] ... Run `aws sso login` and try again.", config=DEFAULT_SSO),
     Way(
-        "never made ... [sso-never] ... Run `aws sso login --profile default` and try again.",
+        "not logged in ... [sso-never] ... Run `aws sso login --profile default` and try again.",
         {"AWS_PROFILE": "other"},
         config=f"{DEFAULT_SSO}[profile other]\nregion = us-east-1\n",
         profile="default",
@@ -425,10 +422,10 @@ WAYS = [
         config="[default]\nservices = gone\n"
     ),
     # answers of AWS
-    keys("garbled ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}")._replace(
+    keys("damaged ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}")._replace(
         answer=(200, b"[1]")
     ),
-    keys("garbled ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}")._replace(
+    keys("damaged ... [service-fault] ... proxy", AWS_ENDPOINT_URL_CODEARTIFACT="{url}")._replace(
         answer=(200, b'{"authorizationToken": "a\\nb", "expiration": 1900000000}')
     ),
     Way(

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.github import github
 from support.identities import ROLE, section
-from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
-from support.runs import KEYRING, Calls, assert_error, without_credentials
+from support.runs import Calls, assert_error, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +64,11 @@ def test_the_token_is_requested_by_the_configured_role(
 
 @wide
 def test_a_cached_token_is_used_only_by_the_role_that_requested_it(
-    sandbox: Sandbox, user: User, tmp_path: Path
+    sandbox: Sandbox, user: User
 ) -> None:
     calls = Calls(sandbox)
     for role in ("", ROLE, OTHER_ROLE) * 2:
-        env = user.env | {"PIPENV_CA_ROLE": role}
-        done = run(KEYRING, "get", user.url, "aws", env=env, cwd=tmp_path)
+        done = user.keyring(env=user.env | {"PIPENV_CA_ROLE": role})
         assert (done.status, done.stderr) == (0, "")
     in_other_role = IN_ROLE.replace("reader", "writer")
     assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE, in_other_role]
@@ -124,13 +122,10 @@ def test_a_project_may_not_set_the_role(sandbox: Sandbox, user: User) -> None:
     assert calls.to_aws() == 0
 
 
-def test_a_role_that_is_not_an_arn_is_refused(
-    sandbox_env: dict[str, str], sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_a_role_that_is_not_an_arn_is_refused(sandbox: Sandbox, user: User) -> None:
     """The command stops before AWS is asked."""
     calls = Calls(sandbox)
-    words = (PIPENV_CA, "--ca-role", "reader", "token", sandbox.endpoint.url)
-    done = run(*words, env=sandbox_env, cwd=tmp_path)
+    done = user.run("--ca-role", "reader", "token", user.url)
     assert_error(done, 2, "--ca-role must be the ARN of an IAM role", "'reader'")
     assert calls.to_aws() == 0
 

@@ -8,10 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
+from support.programs import run
 from support.projects import source, write_pipfile
 from support.runs import (
-    KEYRING,
     TOKEN_VARIABLE,
     Calls,
     StandIn,
@@ -75,7 +74,7 @@ def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
         (b'{"authorizationToken": "abc"}', "the whole JSON"),
         (b"\xff\xfe\x00", "it is not a text"),
         (b"\x80\x81", "it is not a text"),
-        (b"a b\n", "a text with blanks"),
+        (b"a b\n", "a text with spaces"),
         (b"x" * 2_000_000, "it cannot be read: it is larger"),
     ],
 )
@@ -118,11 +117,11 @@ def test_a_token_in_a_variable_wins_over_one_in_a_file(
     calls = Calls(sandbox)
     env = user.env | {FILE_VARIABLE: str(path)}
     for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
-        done = run(*stand_in.lock, env=without_credentials(env) | given, cwd=user.folder)
+        done = user.lock(stand_in, without_credentials(env) | given)
         assert (done.status, done.stderr) == (0, "")
         assert stand_in.given_token == expected
     (user.folder / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
-    assert run(*stand_in.lock, env=user.env, cwd=user.folder).status == 0
+    assert user.lock(stand_in, user.env).status == 0
     assert stand_in.given_token == kept != token
     assert calls.to_aws() == 0
 
@@ -136,13 +135,13 @@ def test_keyring_and_doctor_read_the_token_file(
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
     env = user.env | {FILE_VARIABLE: str(path)}
-    keyring = run(KEYRING, "get", user.url, "aws", env=env, cwd=user.folder)
+    keyring = user.keyring(env=env)
     assert keyring.stdout == f"{token}\n"
     doctor = user.run("doctor", "--all", env=env)
     assert str(path) in doctor.stdout
     path.write_text("changeme\n")
-    for words in ((PIPENV_CA, "lock"), (PIPENV_CA, "token", user.url)):
-        refused = run(*words, env=env, cwd=user.folder)
+    for words in (("lock",), ("token", user.url)):
+        refused = user.run(*words, env=env)
         assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
 
 
@@ -153,7 +152,7 @@ def test_an_expired_token_from_a_file_is_replaced_with_a_warning(
     """The warning names the file."""
     path = tmp_path / "token"
     path.write_text(expired_token(sandbox))
-    done = run(*stand_in.lock, env=user.env | {FILE_VARIABLE: str(path)}, cwd=user.folder)
+    done = user.lock(stand_in, user.env | {FILE_VARIABLE: str(path)})
     assert done.status == 0
     warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
     assert done.stderr == f"{warning} [token-expired]\n"

@@ -9,9 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import run
 from support.projects import source, write_pipfile
-from support.runs import KEYRING, TOKEN_VARIABLE, Calls, assert_error, without_credentials
+from support.runs import TOKEN_VARIABLE, Calls, assert_error, without_credentials
 
 from codeartifact_pipenv.auth.authorization_token import AuthorizationToken
 from codeartifact_pipenv.auth.token_shape import describe_non_token
@@ -147,7 +146,7 @@ def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(
     assert "--domain my-dom --domain-owner 123456789012 --region us-east-1" in refused.stderr
     doctor = user.run("doctor", "--offline", env=env)
     assert "[token-malformed]" in doctor.stdout
-    keyring = run(KEYRING, "get", user.url, "aws", env=env, cwd=user.folder)
+    keyring = user.keyring(env=env)
     assert (keyring.status, keyring.stdout) == (1, "")
     assert kind in keyring.stderr
     for done in (refused, doctor, keyring):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from support.programs import Result
     from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -75,10 +76,9 @@ def colleague(sandbox: Sandbox) -> AccessKey:
     return make_user(sandbox, "colleague")
 
 
-def describe(sandbox: Sandbox, env: Mapping[str, str], cwd: Path, *options: str) -> dict[str, Any]:
+def describe(user: User, *options: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the output of `token --json`, and in it the seconds that the token has left."""
-    words = (PIPENV_CA, *options, "token", "--json", sandbox.endpoint.simple_url)
-    got = run(*words, env=env, cwd=cwd)
+    got = user.run(*options, "token", "--json", user.url, env=env)
     assert (got.status, got.stderr) == (0, "")
     found: dict[str, Any] = json.loads(got.stdout)
     end = datetime.fromisoformat(found["expires_at"])
@@ -98,24 +98,25 @@ ORDER = [
 @pytest.mark.wide
 @pytest.mark.parametrize("entry", ["pipenv-ca", "keyring"])
 def test_environment_token_wins_over_cache_and_cache_over_aws(
-    entry: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    entry: str, sandbox: Sandbox, user: User
 ) -> None:
     """`refresh` skips both and asks AWS. An expired token in the environment is skipped."""
-    url = sandbox.endpoint.simple_url
-    words = (PIPENV_CA, "token", url) if entry == "pipenv-ca" else (KEYRING, "get", url, "aws")
+
+    def get(env: Mapping[str, str]) -> Result:
+        return user.keyring(env=env) if entry == "keyring" else user.run("token", user.url, env=env)
+
     tokens = {"live": issued_token(sandbox), "expired": expired_token(sandbox)}
-    tokens["cached"] = run(*words, env=sandbox_env, cwd=tmp_path).stdout.strip()
+    tokens["cached"] = get(user.env).stdout.strip()
     for what, refresh, wanted in ORDER:
-        env = sandbox_env | ({} if what == "nothing" else {TOKEN_VARIABLE: tokens[what]})
+        env = user.env | ({} if what == "nothing" else {TOKEN_VARIABLE: tokens[what]})
         calls = Calls(sandbox)
-        got = run(*words, env=env | {"PIPENV_CA_REFRESH": str(int(refresh))}, cwd=tmp_path)
+        got = get(env | {"PIPENV_CA_REFRESH": str(int(refresh))})
         if wanted == "new":
             assert got.stdout.strip() not in {"", *tokens.values()}
             tokens["cached"] = tokens["new"] = got.stdout.strip()
         assert got[:2] == (0, f"{tokens[wanted]}\n"), (what, refresh, wanted)
         assert calls.count() == (wanted == "new"), (what, refresh, wanted)
-    env = without_credentials(sandbox_env) | {TOKEN_VARIABLE: tokens["live"]}
-    last = run(*words, env=env, cwd=tmp_path)
+    last = get(without_credentials(user.env) | {TOKEN_VARIABLE: tokens["live"]})
     assert last == (0, f"{tokens['live']}\n", ""), "a token in the environment needs no AWS"
 
 
@@ -173,30 +174,28 @@ def test_each_access_key_has_a_cached_token(
 
 
 @pytest.mark.wide
-def test_ca_duration_sets_the_token_lifetime(
-    sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_ca_duration_sets_the_token_lifetime(sandbox: Sandbox, user: User) -> None:
     """A cached token with another lifetime is not reused."""
     calls = Calls(sandbox)
-    hour = {"PIPENV_CA_DURATION": "3600"}
+    hour = user.env | {"PIPENV_CA_DURATION": "3600"}
     for env, options, wanted in (
-        (sandbox_env, ("--ca-duration", "900"), 900),
-        (sandbox_env, (), TWELVE_HOURS),
-        (sandbox_env | hour, (), 3600),
+        (user.env, ("--ca-duration", "900"), 900),
+        (user.env, (), TWELVE_HOURS),
+        (hour, (), 3600),
     ):
         for origin in ("AWS", "cache"):
-            got = describe(sandbox, env, tmp_path, *options)
+            got = describe(user, *options, env=env)
             assert got["source"] == origin
             assert wanted - 120 < got["left"] <= wanted
     assert calls.count() == 3
 
 
 def test_duration_zero_ends_the_token_with_the_role_session(
-    sandbox: Sandbox, sandbox_env: dict[str, str], config: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, config: Path
 ) -> None:
     config.write_text(role_profile(sandbox.user, more="duration_seconds = 1800\n"))
-    sandbox_env["AWS_PROFILE"] = "dev"
-    got = describe(sandbox, sandbox_env, tmp_path, "--ca-duration", "0")
+    user.env["AWS_PROFILE"] = "dev"
+    got = describe(user, "--ca-duration", "0")
     assert 1500 < got["left"] <= 1800
 
 
@@ -207,30 +206,29 @@ def test_duration_zero_ends_the_token_with_the_role_session(
     ids=["a folder that cannot be written", "no home folder"],
 )
 def test_each_command_asks_aws_when_there_is_no_cache(
-    changes: dict[str, str], sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
+    changes: dict[str, str], sandbox: Sandbox, user: User
 ) -> None:
     calls = Calls(sandbox)
-    words = (PIPENV_CA, "token", sandbox.endpoint.url)
     for _ in range(2):
-        got = run(*words, env=sandbox_env | changes, cwd=tmp_path)
+        got = user.run("token", user.url, env=user.env | changes)
         assert (got.status, got.stderr) == (0, "")
     assert calls.count() == 2
 
 
 def test_a_process_killed_while_asking_aws_does_not_block_the_next(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, stand_in: StandIn
+    sandbox: Sandbox, user: User, stand_in: StandIn
 ) -> None:
     sandbox.throttle(1, retry_after=30)
     try:
         calls = Calls(sandbox)
-        with started(*stand_in.lock, env=sandbox_env, cwd=project) as process:
+        with started(*stand_in.lock, env=user.env, cwd=user.folder) as process:
             while not calls.count():
                 time.sleep(0.02)
             process.kill()
             process.wait()
     finally:
         sandbox.throttle(0)
-    assert run(*stand_in.lock, env=sandbox_env, cwd=project, timeout=60).status == 0
+    assert user.lock(stand_in, user.env).status == 0
 
 
 # --- the token in the environment --------------------------------------------------------
@@ -249,11 +247,11 @@ def test_an_environment_token_that_has_no_time_left_is_replaced_with_a_warning(
     """Without AWS credentials one that has not expired is used."""
     old = token_with_life(sandbox, life)
     env = user.env | {TOKEN_VARIABLE: old}
-    done = run(*stand_in.lock, env=env, cwd=user.folder)
+    done = user.lock(stand_in, env)
     warning = f"warning: The token from the environment ({TOKEN_VARIABLE})"
     assert (done.status, done.stderr) == (0, f"{warning} {end} [token-expired]\n")
     assert stand_in.given_token == user.token() != old
-    done = run(*stand_in.lock, env=without_credentials(env), cwd=user.folder)
+    done = user.lock(stand_in, without_credentials(env))
     assert re.match(f"{re.escape(warning)} .*{without_aws}.* \\[token-expired\\]\n", done.stderr)
     if life > 0:
         assert (done.status, stand_in.given_token) == (0, old)
@@ -269,7 +267,7 @@ def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
     dead = expired_token(sandbox)
     dotenv = user.folder / ".env"
     dotenv.write_text(f"{TOKEN_VARIABLE}={live}\n")
-    done = run(*stand_in.lock, env=without_credentials(user.env), cwd=user.folder)
+    done = user.lock(stand_in, without_credentials(user.env))
     assert (done.status, done.stderr) == (0, "")
     assert stand_in.given_token == live
     for text, trouble in (
@@ -277,10 +275,10 @@ def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
         (f"{TOKEN_VARIABLE}=\n", "to nothing"),
     ):
         dotenv.write_text(text)
-        refused = run(*stand_in.lock, env=user.env | {TOKEN_VARIABLE: live}, cwd=user.folder)
+        refused = user.lock(stand_in, user.env | {TOKEN_VARIABLE: live})
         assert_error(refused, 2, str(dotenv), trouble, "PIPENV_DONT_LOAD_ENV=1")
         cured = user.env | {"PIPENV_DONT_LOAD_ENV": "1"}
-        assert run(*stand_in.lock, env=cured, cwd=user.folder).status == 0
+        assert user.lock(stand_in, cured).status == 0
         assert stand_in.given_token not in {live, dead, ""}
 
 
@@ -361,10 +359,10 @@ def test_keyring_backend_setting_takes_the_token_from_another_backend(
     (tmp_path / "vault.py").write_text("\n".join(vaults))
     env = without_credentials(user.env) | {"PYTHONPATH": str(tmp_path)}
     calls = Calls(sandbox)
-    got = describe(sandbox, env, tmp_path, "--ca-keyring-backend", "vault.Full")
+    got = describe(user, "--ca-keyring-backend", "vault.Full", env=env)
     assert (got["token"], got["source"]) == (token, "keyring backend vault.Full")
     own_settings.write_text('keyring-backend = "vault.Full"\n')
-    assert run(*stand_in.lock, env=env, cwd=user.folder).status == 0
+    assert user.lock(stand_in, env).status == 0
     assert stand_in.given_token == token
     assert calls.count() == 0
     url = user.url

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from support.runs import StandIn
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 
@@ -39,6 +41,10 @@ class User(NamedTuple):
         """Run `keyring get` for a service, or the default repository."""
         words = (KEYRING, "get", service or self.url, "aws")
         return run(*words, env=self.env if env is None else env, cwd=self.folder)
+
+    def lock(self, stand_in: StandIn, env: Mapping[str, str]) -> Result:
+        """Run `pipenv-ca lock` with a stand-in for pipenv, which is given the token."""
+        return run(*stand_in.lock, env=env, cwd=self.folder)
 
     def token(self, *options: str, env: Mapping[str, str] | None = None) -> str:
         """Return a token of the default domain."""
