@@ -46,7 +46,7 @@ class Layout(NamedTuple):
 
     Attributes:
         tables: its sources.
-        named: what private entries say of their index; None for nothing.
+        named: the index that private entries name, if any.
         extra: further tables, such as a category with a package.
         category: where the first package stands.
     """
@@ -455,11 +455,11 @@ ALL: tuple[Cell, ...] = (
 )
 FEW = (lock, sync, bare_sync, update_package, install_private, no_traces)
 NEWEST_ONLY = (pure_python, pylock, audit)
-# What CI leaves to a release. Every command is tried in one layout, and all others have a few. The
+# The cells of CI; a release runs all. Every command is tried in one layout, and all others have a few. The
 # oldest version is tried where pipenv's own way to choose an index differs, and stands for those between.
 WHOLE = "public first, lonely, index="
 DIFFERING = {WHOLE, "public first"}
-# What the layouts differ in beside the few.
+# Further cells of CI, by layout.
 ALSO = {
     "only": {deploy, requirements, run_pip, uninstall},
     "public first": {shadowed, requirements},

@@ -215,7 +215,7 @@ def installed(sandbox: Sandbox, shared: Path, tmp_path_factory: pytest.TempPathF
 
 
 def both(words: list[str], env: dict[str, str], folder: Path, *programs: list[str]) -> list[Result]:
-    """Run a command of ours and of pipenv itself, or of some programs, at the same time."""
+    """Run words with pipenv-ca and pipenv, or with some programs, at the same time."""
     chosen = programs or ([PIPENV_CA], [PIPENV])
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda name: run(*name, *words, env=env, cwd=folder), chosen))

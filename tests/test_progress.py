@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
 from support.programs import PIPENV_CA, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.runs import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,85 +30,90 @@ print("done")
 """
 
 
-def on_terminal(words: list[str], env: Mapping[str, str], folder: Path) -> str:
+def on_terminal(words: list[str], env: Mapping[str, str], folder: Path, kind: str = "xterm") -> str:
     """Run a program on a terminal; return everything that it wrote there."""
-    program = pexpect.spawn(
-        words[0],
-        words[1:],
-        env={"TERM": "xterm", **env},
-        cwd=str(folder),
-        encoding="utf-8",
-        timeout=60,
-    )
-    program.expect(pexpect.EOF)
-    program.close()
-    return str(program.before)
+    with Terminal(*words, env={**env, "TERM": kind}, cwd=folder) as terminal:
+        terminal.finish()
+    return terminal.shown
 
 
-def work(env: Mapping[str, str], folder: Path, seconds: float, **more: str) -> str:
-    """Do something on a terminal that takes its time."""
-    said = {"tells": "True", "more": "pass", **more}
-    script = _WORK.format(seconds=seconds, **said)
-    return on_terminal([sys.executable, "-c", script], env, folder)
+def work(
+    env: Mapping[str, str], folder: Path, seconds: float, kind: str = "xterm", **more: str
+) -> str:
+    """Do slow work on a terminal; return everything that it wrote there."""
+    script = _WORK.format(seconds=seconds, **{"tells": "True", "more": "pass", **more})
+    return on_terminal([sys.executable, "-c", script], env, folder, kind)
 
 
 def test_slow_work_shows_a_line_and_removes_it(clean_env: dict[str, str], tmp_path: Path) -> None:
-    env = {**clean_env, "TERM": "xterm"}
-    assert work(env, tmp_path, 1.4) == f"pipenv-ca does something ...{_ERASE}done\r\n"
-    assert work(env, tmp_path, 0.1) == "done\r\n"
+    line = f"pipenv-ca does something ...{_ERASE}done\r\n"
+    assert work(clean_env, tmp_path, 1.4) == line
+    assert work(clean_env, tmp_path, 0.1) == "done\r\n"
 
 
 @pytest.mark.wide
-def test_progress_is_hidden_from_dumb_terminals_clients_and_prompts(
+@pytest.mark.parametrize(("terminal", "tells"), [("dumb", "True"), ("xterm", "False")])
+def test_progress_is_hidden_from_dumb_terminals_and_clients(
+    terminal: str, tells: str, clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    assert work(clean_env, tmp_path, 1.2, terminal, tells=tells) == "done\r\n"
+
+
+@pytest.mark.wide
+def test_progress_is_hidden_while_a_program_asks_for_a_password(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    dumb = {**clean_env, "TERM": "dumb"}
-    assert work(dumb, tmp_path, 1.2) == "done\r\n"
-    env = {**clean_env, "TERM": "xterm"}
-    assert work(env, tmp_path, 1.2, tells="False") == "done\r\n"
-    asks = "import getpass; getpass.getpass('MFA: ')"
-    script = _WORK.format(tells="True", seconds=0, more=asks)
-    program = pexpect.spawn(sys.executable, ["-c", script], env=env, encoding="utf-8", timeout=60)
-    program.expect_exact("MFA: ")
-    assert program.expect([pexpect.TIMEOUT, "does"], timeout=1.4) == 0
-    program.sendline("1")
-    program.expect(pexpect.EOF)
-    assert "does" not in program.before
-    program.close()
+    script = _WORK.format(tells="True", seconds=0, more="import getpass; getpass.getpass('MFA: ')")
+    words = (sys.executable, "-c", script)
+    with Terminal(*words, env={**clean_env, "TERM": "xterm"}, cwd=tmp_path) as terminal:
+        time.sleep(1.6)
+        terminal.type(b"1\n")
+        terminal.finish()
+    assert "MFA: " in terminal.shown
+    assert "does" not in terminal.shown
 
 
 @pytest.mark.wide
 def test_warning_during_progress_gets_its_own_line(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    env = {**clean_env, "TERM": "xterm"}
-    said = work(env, tmp_path, 1.4, more='report.warning("It is late.")')
+    said = work(clean_env, tmp_path, 1.4, more='report.warning("It is late.")')
     assert said == f"pipenv-ca does something ...{_ERASE}warning: It is late.\r\ndone\r\n"
+
+
+SIX = 'six = "*"'
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "slow", "packages", "told"),
     [
-        (["token"], "asks AWS for a token"),
-        (["doctor"], "checks programs, AWS, sources and packages"),
-        (["packages"], "lists repository team"),
-        (["lint", "--online"], "asks the repositories what is private"),
-        (["--ca-refresh", "lock"], "asks AWS for a token"),
+        ("token", "api", SIX, "asks AWS for a token"),
+        ("doctor", "api", SIX, "checks programs, AWS, sources and packages"),
+        ("packages", "api", SIX, "lists repository team"),
+        ("lint --online", "api", SIX, "asks the repositories what is private"),
+        ("--ca-refresh lock", "api", SIX, "asks AWS for a token"),
+        ("lock", "packages", 'orb-nothing = "*"', "looks for the cause"),
     ],
-    ids=" ".join,
 )
 def test_verbs_show_progress_on_a_terminal_only(
-    words: list[str], told: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
+    words: str,
+    slow: str,
+    packages: str,
+    told: str,
+    sandbox: Sandbox,
+    sandbox_env: dict[str, str],
+    project: Path,
 ) -> None:
-    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\nsix = "*"\n')
+    first = [PYPI_SOURCE] if slow == "api" else []
+    write_pipfile(project, *first, source(sandbox.endpoint), f"[packages]\n{packages}\n")
+    sandbox.delay(1.5, on=slow)
     try:
-        sandbox.delay(1.5, on="api")
-        said = on_terminal([PIPENV_CA, *words], {**sandbox_env, "TERM": "xterm"}, project)
+        said = on_terminal([PIPENV_CA, *words.split()], sandbox_env, project)
         assert f"pipenv-ca {told} ...{_ERASE}" in said
         assert said.count(told) == 1
-        if words != ["token"]:
-            done = run(PIPENV_CA, *words, env=sandbox_env, cwd=project)
+        if words != "token":
+            done = run(PIPENV_CA, *words.split(), env=sandbox_env, cwd=project)
             assert told not in done.output
             assert "\x1b" not in done.output
     finally:
@@ -115,25 +121,8 @@ def test_verbs_show_progress_on_a_terminal_only(
 
 
 @pytest.mark.wide
-def test_the_search_for_the_cause_is_shown_on_a_terminal(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
-) -> None:
-    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-nothing = "*"\n')
-    try:
-        sandbox.delay(1.5)
-        said = on_terminal([PIPENV_CA, "lock"], {**sandbox_env, "TERM": "xterm"}, project)
-    finally:
-        sandbox.heal()
-    assert f"pipenv-ca looks for the cause ...{_ERASE}" in said
-
-
-@pytest.mark.wide
 def test_each_step_of_the_demo_ends_with_a_tick(clean_env: dict[str, str], tmp_path: Path) -> None:
     said = on_terminal([PIPENV_CA, "sandbox", "demo"], {"NO_COLOR": "1", **clean_env}, tmp_path)
     ticks = re.findall("\N{CHECK MARK} (.+?)(?:: done in [0-9]+ s)?\r", said)
-    assert ticks == [
-        "started the sandbox, built and published the packages",
-        "lock",
-        "sync",
-        "run main",
-    ]
+    first = "started the sandbox, built and published the packages"
+    assert ticks == [first, "lock", "sync", "run main"]

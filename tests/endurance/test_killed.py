@@ -39,12 +39,16 @@ if TYPE_CHECKING:
     from support.killed import KilledRun, State
     from typing_extensions import Self
 
+    Size = Callable[[int, int], int]
+    Figure = Callable[[str, str], None]
+
 pytestmark = [
     pytest.mark.endurance,
     pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc"),
 ]
 
 ROUTES = ("as written", "loopback")
+PUBLIC = ("six", "idna")
 COMMANDS = {
     "lock": ["lock"],
     "install": ["install"],
@@ -75,11 +79,10 @@ def sources(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sources]:
     folder = tmp_path_factory.mktemp("wheels")
-    six = make_wheel(folder, "six", "1.16.0", modules={"six.py": ""})
-    idna = make_wheel(folder, "idna", "3.0", modules={"idna.py": ""})
+    wheels = [make_wheel(folder, name, "3.0", modules={f"{name}.py": ""}) for name in PUBLIC]
     public = FakePublicIndex()
-    for wheel in (six, idna):
-        public.add(wheel.name.partition("-")[0], wheel)
+    for name, wheel in zip(PUBLIC, wheels, strict=True):
+        public.add(name, wheel)
     server = threading.Thread(target=public.serve_forever, args=(0.05,), daemon=True)
     server.start()
     with Sandbox(domain="my-dom", repository="all", base=clean_base, upstream=False) as sandbox:
@@ -87,7 +90,7 @@ def sources(
         for wheel in make_private_packages(tmp_path_factory.mktemp("packages")):
             sandbox.publish(wheel)
             sandbox.publish(wheel, team)
-        for wheel in (six, idna):
+        for wheel in wheels:
             sandbox.publish(wheel)
         yield Sources(sandbox, public)
     public.shutdown()
@@ -144,22 +147,6 @@ def random_moment(rng: random.Random, done: NormalRun) -> Moment:
     return Moment(rng.randint(1, done.changes), rng.choice((0, rng.uniform(0, 0.03))))
 
 
-class Tally:
-    """Counts results for the table."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, list[tuple[bool, float]]] = {}
-
-    def add(self, what: str, new: bool, seconds: float) -> None:
-        self.rows.setdefault(what, []).append((new, seconds))
-
-    def text(self, what: str, slowest: str) -> str:
-        rows = self.rows.get(what, [])
-        new = sum(is_new for is_new, _ in rows)
-        most = max((seconds for _, seconds in rows), default=0.0)
-        return f"{len(rows)} times: {len(rows) - new} old, {new} new; {slowest} {most:.1f} s"
-
-
 def check_status(ended: KilledRun, way: str, *, new: bool) -> None:
     """Check the exit status: that of the signal, or success if the work is done."""
     number = SIGNALS.get(way, signal.SIGKILL)
@@ -195,15 +182,16 @@ def test_a_killed_command_leaves_whole_files_and_nothing_else(
     sources: Sources,
     clean_env: dict[str, str],
     project: Path,
-    size: Callable[[int, int], int],
-    figure: Callable[[str, str], None],
+    size: Size,
+    figure: Figure,
 ) -> None:
     amount = size(len(WAYS), 100)
     commands = list(COMMANDS)
     if size(1, 0):
         commands = commands[::2] if route == "loopback" else commands[1::2]
     prepared = prepare_project(route, sources, clean_env, project, commands)
-    killable, tally = prepared.killable, Tally()
+    killable = prepared.killable
+    ends: dict[str, list[float]] = {way: [] for way in WAYS}
     slowest_orphan = recovery = 0.0
     for number in range(amount):
         seed, rng = new_seed()
@@ -213,7 +201,6 @@ def test_a_killed_command_leaves_whole_files_and_nothing_else(
         after = rng.choice(NEXT)
         story = f"seed {seed}: {name} ({route}), {way} at {moment}"
         ended = killable.kill(COMMANDS[name], way, moment)
-        seconds = ended.seconds
         try:
             check_files(killable, done)  # at once, and again after all processes have ended
             slowest_orphan = max(slowest_orphan, killable.check_no_orphan())
@@ -228,11 +215,12 @@ def test_a_killed_command_leaves_whole_files_and_nothing_else(
             check_status(ended, way, new=new)
         except AssertionError as error:
             raise AssertionError(f"{story}\n{error}\n{ended}") from error
-        tally.add(way, new, seconds)
+        ends[way].append(ended.seconds)
     everywhere = [killable.folder, Path(killable.env["HOME"]), Path(killable.env["TMPDIR"])]
     assert files_with(prepared.token, everywhere) == []
-    for way in WAYS:
-        figure(f"killed, {route}: {way}", tally.text(way, "ended within"))
+    for way, all_seconds in ends.items():
+        slowest = f"{len(all_seconds)} times; ended within {max(all_seconds):.1f} s"
+        figure(f"killed, {route}: {way}", slowest)
     figure(f"killed, {route}: processes left", f"0, the last of them after {slowest_orphan:.1f} s")
     figure(f"killed, {route}: slowest command that sweeps", f"{recovery:.1f} s in all")
 
@@ -244,7 +232,7 @@ class Editor:
     """
 
     def __init__(self, killable: KillableProject) -> None:
-        self._victim = killable
+        self._killable = killable
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._edit)
         self.lines: list[str] = []
@@ -258,14 +246,15 @@ class Editor:
         self._thread.join()
 
     def _edit(self) -> None:
-        other = self._victim.folder / "Pipfile.being-saved"
+        path = self._killable.pipfile
+        other = path.with_name("Pipfile.being-saved")
         while not self._stop.wait(0.05):
             line = f"# edit {len(self.lines)}"
-            known = self._victim.pipfile.read_text()
+            known = path.read_text()
             found, text = None, f"{known}{line}\n"
             while found != known:
                 other.write_text(text)
-                assert exchange(str(other), str(self._victim.pipfile))
+                assert exchange(str(other), str(path))
                 found = other.read_text()
                 if found != known:
                     known, text = text, found if line in found.split("\n") else f"{found}{line}\n"
@@ -277,10 +266,7 @@ class Editor:
 _SLOW_DISK = """
 import os, time
 sync = os.fsync
-def slow(descriptor):
-    time.sleep(0.08)
-    sync(descriptor)
-os.fsync = slow
+os.fsync = lambda descriptor: (time.sleep(0.08), sync(descriptor))
 """
 
 
@@ -290,8 +276,8 @@ def test_edits_during_a_command_are_kept(
     sources: Sources,
     clean_env: dict[str, str],
     project: Path,
-    size: Callable[[int, int], int],
-    figure: Callable[[str, str], None],
+    size: Size,
+    figure: Figure,
 ) -> None:
     prepared = prepare_project(route, sources, clean_env, project, ["lock", "install PKG"])
     killable, edits = prepared.killable, 0
@@ -317,11 +303,7 @@ def test_edits_during_a_command_are_kept(
 
 
 def test_a_killed_command_does_not_disturb_another(
-    sources: Sources,
-    clean_env: dict[str, str],
-    project: Path,
-    size: Callable[[int, int], int],
-    figure: Callable[[str, str], None],
+    sources: Sources, clean_env: dict[str, str], project: Path, size: Size, figure: Figure
 ) -> None:
     amount = size(2, 20)
     prepared = prepare_project("loopback", sources, clean_env, project, ["lock", "install PKG"])
@@ -330,14 +312,12 @@ def test_a_killed_command_does_not_disturb_another(
     with ThreadPoolExecutor(1) as pool:
         for number in range(amount):
             seed, rng = new_seed()
-            way, moment = (
-                WAYS[-1 - number % len(WAYS)],
-                random_moment(rng, prepared.normal_run["lock"]),
-            )
+            way = WAYS[-1 - number % len(WAYS)]
+            moment = random_moment(rng, prepared.normal_run["lock"])
             late = rng.uniform(0, moment.seconds + 0.3)
             killable.reset()
             begin = time.monotonic()
-            other = pool.submit(after_pause, late, killable)
+            other = pool.submit(install_after, late, killable)
             with killable.killing(COMMANDS["lock"], way, moment):
                 done = other.result()
             slowest = max(slowest, time.monotonic() - begin)
@@ -349,7 +329,8 @@ def test_a_killed_command_does_not_disturb_another(
                 killable.check_nothing_left(prepared.token)
                 seen = killable.state
                 if seen not in right:  # the killed command was already done
-                    right |= {in_turn(killable, *order) for order in ORDERS}
+                    both = ("lock", "install PKG")
+                    right |= {in_turn(killable, *order) for order in (both, both[::-1])}
                 assert seen in right
             except AssertionError as error:
                 raise AssertionError(
@@ -357,9 +338,6 @@ def test_a_killed_command_does_not_disturb_another(
                     f"\n{error}"
                 ) from error
     figure("killed, one of two at once", f"{amount} times: the other right; within {slowest:.1f} s")
-
-
-ORDERS = (("lock", "install PKG"), ("install PKG", "lock"))
 
 
 def in_turn(killable: KillableProject, *names: str) -> State:
@@ -370,6 +348,6 @@ def in_turn(killable: KillableProject, *names: str) -> State:
     return killable.state
 
 
-def after_pause(seconds: float, killable: KillableProject) -> Result:
+def install_after(seconds: float, killable: KillableProject) -> Result:
     time.sleep(seconds)
     return run(PIPENV_CA, *COMMANDS["install PKG"], env=killable.env, cwd=killable.folder)

@@ -144,39 +144,34 @@ class KillableProject:
         env = self.env | {_MARK: self._mark}
         if not terminal:
             with self._log.open("wb") as log:
-                yield (
-                    subprocess.Popen(
-                        [PIPENV_CA, *words],
-                        env=env,
-                        cwd=self.folder,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    ),
-                    None,
-                )
+                yield self._popen([PIPENV_CA, *words], env, subprocess.DEVNULL, log.fileno()), None
             return
         self._log.write_text("(it had a terminal)")
         master, slave = os.openpty()
         # A file object, because a descriptor closed twice may close another thread's file.
         terminal_end = open(master, "r+b", buffering=0)  # noqa: SIM115
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-SEc", TAKE_TERMINAL, PIPENV_CA, *words],
-                env=env,
-                cwd=self.folder,
-                stdin=slave,
-                stdout=slave,
-                stderr=slave,
-                start_new_session=True,
-            )
+            program = [sys.executable, "-SEc", TAKE_TERMINAL, PIPENV_CA, *words]
+            process = self._popen(program, env, slave, slave)
         finally:
             os.close(slave)
         # Input typed before the process has the terminal would be lost.
         with terminal_end:
             wait_for(lambda: process.poll() is not None or _foreground(terminal_end) == process.pid)
             yield process, terminal_end
+
+    def _popen(
+        self, words: list[str], env: Mapping[str, str], stdin: int, output: int
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            words,
+            env=env,
+            cwd=self.folder,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
     @property
     def _mark(self) -> str:
