@@ -115,7 +115,7 @@ def throttled(times: int) -> Make:
     return lambda world: world.sandbox.throttle(times, retry_after=0)
 
 
-THROTTLED = told_everywhere("throttled", "AWS limits how many tokens")
+THROTTLED = told_everywhere("throttled", "AWS is throttling token requests")
 fault("calls throttled, once", throttled(1), EVERYWHERE, "token keyring")
 fault("calls throttled, always", throttled(10**6), THROTTLED)
 fault("API: 500, once", api("fault", 500, 1), API, "keyring")
@@ -129,11 +129,16 @@ HEADS_AND_BODIES = (
 )
 for shown, kind, at in HEADS_AND_BODIES:
     fault(f"API: {shown}, once", api(kind, at, 1), API, "token" if at else "")
-    seen = told("unreachable" if at else "proxy-down", "is not reached")
-    seen = seen if at < 50 else told("service-fault", "broken off or garbled")
+    seen = told("unreachable" if at else "proxy-down", "cannot be reached")
+    seen = seen if at < 50 else told("service-fault", "incomplete or damaged")
     fault(f"API: {shown}, always", api(kind, at), seen, "keyring" if at else "")
 fault("API: garbled, once", api("corrupt", 0, 1), API)
-fault("API: garbled, always", api("corrupt", 0), told("service-fault", "garbled"), "token")
+fault(
+    "API: garbled, always",
+    api("corrupt", 0),
+    told("service-fault", "incomplete or damaged"),
+    "token",
+)
 fault("API: late, once", api("delay", 11, 1), API)
 fault("API: late, always", api("delay", 90), told_everywhere("unreachable", "is slow"))
 
@@ -185,7 +190,7 @@ def trusts_nobody(*names: str) -> Make:
 
 
 TLS = told_everywhere("tls-untrusted", "is not trusted here")
-fault("API: no DNS", no_names, told("unreachable", "is not reached"), "token keyring")
+fault("API: no DNS", no_names, told("unreachable", "cannot be reached"), "token keyring")
 fault("API: names come late", names_come_late, API, "token")
 fault("API: TLS not trusted", trusts_nobody("AWS_CA_BUNDLE"), TLS, "token keyring")
 
@@ -367,7 +372,7 @@ def only_ipv6(world: World) -> None:
 
 LOGIN = f"me:{PROXY_PASSWORD}"
 GONE = proxy_is(f"http://{LOGIN}@127.0.0.1:9")
-NO_PROXY = told_everywhere("proxy-down", "The proxy for AWS CodeArtifact is not reached")
+NO_PROXY = told_everywhere("proxy-down", "The proxy for AWS CodeArtifact cannot be reached")
 SILENT = told_everywhere("unreachable", "does not answer within 5 seconds")
 BY_PIP_CONF = {"loopback": WORKS, "pip": WORKS}  # pipenv's own sync ignores these settings
 fault("proxy with a login", proxy_is(f"http://{LOGIN}@{{}}"), EVERYWHERE, "token loopback")
