@@ -115,7 +115,7 @@ def throttled(times: int) -> Make:
     return lambda world: world.sandbox.throttle(times, retry_after=0)
 
 
-THROTTLED = told_everywhere("throttled", "AWS limits how many tokens")
+THROTTLED = told_everywhere("throttled", "AWS is throttling token requests")
 fault("calls throttled, once", throttled(1), EVERYWHERE, "token keyring")
 fault("calls throttled, always", throttled(10**6), THROTTLED)
 fault("API: 500, once", api("fault", 500, 1), API, "keyring")
@@ -130,10 +130,15 @@ HEADS_AND_BODIES = (
 for shown, kind, at in HEADS_AND_BODIES:
     fault(f"API: {shown}, once", api(kind, at, 1), API, "token" if at else "")
     seen = told("unreachable" if at else "proxy-down", "cannot be reached")
-    seen = seen if at < 50 else told("service-fault", "broken off or garbled")
+    seen = seen if at < 50 else told("service-fault", "incomplete or damaged")
     fault(f"API: {shown}, always", api(kind, at), seen, "keyring" if at else "")
 fault("API: garbled, once", api("corrupt", 0, 1), API)
-fault("API: garbled, always", api("corrupt", 0), told("service-fault", "garbled"), "token")
+fault(
+    "API: garbled, always",
+    api("corrupt", 0),
+    told("service-fault", "incomplete or damaged"),
+    "token",
+)
 fault("API: late, once", api("delay", 11, 1), API)
 fault("API: late, always", api("delay", 90), told_everywhere("unreachable", "is slow"))
 

