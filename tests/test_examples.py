@@ -44,7 +44,7 @@ PLAYED = {
     "ci/README.md#Docker": "test_ci_examples.test_docker_secret",
     "ci/README.md#Dependabot and Renovate": "test_ci_examples.test_renovate",
     "guides/assistant.md#Letting an assistant help": "test_examples.test_extras_exist",
-    "guides/assistant.md#Registering it": "test_assistant.test_the_guide",
+    "guides/assistant.md#Registering it": "test_assistant.test_registration_of_the_guide_starts_a_server_with_read_only_tools_and_all_guides",
     "guides/ci.md#pipenv": "test_team_guides.test_ci",
     "guides/ci.md#uv": "test_team_guides.test_uv",
     "guides/ci.md#uvx": "test_team_guides.test_uv",
@@ -85,7 +85,7 @@ PLAYED_AT_THE_TOP = {
     "README.md#Quick start": "test_team_guides.test_quick_start",
     "README.md#Try it without an AWS account": "test_examples.test_readme_tries_everything",
     "README.md#Before and after": "test_examples.test_source_of_the_readme",
-    "README.md#When it fails": "test_explain.test_failure_of_the_readme",
+    "README.md#When it fails": "test_explain.test_a_failed_lock_prints_the_lines_of_the_readme",
     "README.md#Other clients": "test_clients_guide.test_readme",
     "README.md#CI": "test_team_guides.test_ci",
     # `.ci/run` runs the first line, and the test the second.
