@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import shutil
-from pathlib import Path
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
 from support.acme import OWNER
+from support.checkout import ROOT, document
 from support.ci import add_aws, load_yaml
 from support.guides import blocks, commands, section
 from support.lint import lock, pipfile, reviewed, write_project
@@ -23,128 +24,52 @@ from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_TESTS = Path(__file__).parent
-_EXAMPLES = _TESTS.parent / "examples"
-# The test that plays a file, or the blocks below a title of a document (`*`: all of them).
-PLAYED = {
-    "ci/Dockerfile": "test_ci_examples.test_docker",
-    "ci/action/action.yml": "test_ci_examples.test_action",
-    "ci/buildspec.yml": "test_ci_examples.test_codebuild",
-    "ci/dependabot.yml": "test_ci_examples.test_dependabot",
-    "ci/github-lint.yml": "test_ci_examples.test_github_lint",
-    "ci/github-update.yml": "test_ci_examples.test_github_update",
-    "ci/github.yml": "test_ci_examples.test_github",
-    "ci/gitlab-ci.yml": "test_ci_examples.test_gitlab",
-    "ci/gitlab-trust.json": "test_ci_examples.test_gitlab",
-    "ci/pre-commit-config.yaml": "test_ci_examples.test_pre_commit",
-    "ci/tox.ini": "test_ci_examples.test_tox",
-    "ci/README.md#The role": "test_ci_examples.test_github",
-    "ci/README.md#GitLab": "test_ci_examples.test_gitlab",
-    "ci/README.md#Docker": "test_ci_examples.test_docker_secret",
-    "ci/README.md#Dependabot and Renovate": "test_ci_examples.test_renovate",
-    "guides/assistant.md#Letting an assistant help": "test_examples.test_extras_exist",
-    "guides/assistant.md#Registering it": "test_assistant.test_registration_of_the_guide_starts_a_server_with_read_only_tools_and_all_guides",
-    "guides/ci.md#pipenv": "test_team_guides.test_ci",
-    "guides/ci.md#uv": "test_team_guides.test_uv",
-    "guides/ci.md#uvx": "test_team_guides.test_uv",
-    "guides/clients.md#*": "test_clients_guide.test_guide",
-    "guides/compatibility.md#Windows and macOS": "test_windows.test_env_for_powershell",
-    "guides/integration.md#*": "test_team_guides.test_integration",
-    "guides/leaving.md#uv": "test_team_guides.test_leaving",
-    "guides/leaving.md#poetry": "test_team_guides.test_leaving",
-    "guides/lint.md#What lint finds: every code, and what to do": "test_examples.test_lint_settings",
-    "guides/performance.md#Measure it": "benchmark.main",  # it is a test's own program
-    "guides/project-template.md#*": "test_team_guides.test_template",
-    "guides/provision.md#*": "test_examples.test_provision",
-    "guides/python-standards.md#*": "test_team_guides.test_standards",
-    "guides/sandbox.md#One command: run": "test_examples.test_sandbox_run",
-    "guides/sandbox.md#pytest": "test_examples.test_sandbox_in_pytest",
-    "guides/sandbox.md#Faults": "test_examples.test_sandbox_in_pytest",
-    "guides/settings.md#Settings and exit codes": "test_examples.test_settings_of_a_domain",
-    "guides/tokens.md#Tools that cannot ask a keyring": "test_team_guides.test_tools_without_a_keyring",
-    "guides/usage.md#Daily use": "test_team_guides.test_quick_start",
-    "guides/usage.md#The Pipfile": "test_examples.test_pipfile",
-    "guides/usage.md#Completion": "test_examples.test_completion",
-    "pictures/demo.svg": "test_pictures.test_demo",
-    "pictures/doctor.svg": "test_pictures.test_doctor",
-    "pictures/lint.svg": "test_pictures.test_lint",
-    "publish/README.md#*": "test_publish_example.test_the_example",
-    "publish/acme_greetings.py": "test_publish_example.test_the_example",
-    "publish/app/Pipfile": "test_publish_example.test_the_example",
-    "publish/app/greet.py": "test_publish_example.test_the_example",
-    "publish/pyproject.toml": "test_publish_example.test_the_example",
-    "quickstart/Pipfile": "test_examples.test_quickstart",
-    "quickstart/README.md#*": "test_examples.test_quickstart",
-    "quickstart/main.py": "test_examples.test_quickstart",
-    "quickstart/packages/acme-invoices/acme_invoices.py": "test_examples.test_quickstart",
-    "quickstart/packages/acme-invoices/pyproject.toml": "test_examples.test_quickstart",
-}
-# The same for the blocks of README.md.
-PLAYED_AT_THE_TOP = {
-    "README.md#Quick start": "test_team_guides.test_quick_start",
-    "README.md#Try it without an AWS account": "test_examples.test_readme_tries_everything",
-    "README.md#Before and after": "test_examples.test_source_of_the_readme",
-    "README.md#When it fails": "test_explain.test_a_failed_lock_prints_the_lines_of_the_readme",
-    "README.md#Other clients": "test_clients_guide.test_readme",
-    "README.md#CI": "test_team_guides.test_ci",
-    # `.ci/run` runs the first line, and the test the second.
-    "README.md#Contribute": "test_examples.test_readme_tries_everything",
-}
-# What is not an example: what git ignores, and what commands leave in a checkout.
-_OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
+EXAMPLES = ROOT / "examples"
+WIDE = pytest.mark.wide
+# Documents and folders that one test plays from the first line to the last.
+WHOLE = (
+    *(f"guides/{name}.md#*" for name in ("assistant", "clients", "compatibility", "integration")),
+    *(f"guides/{name}.md#*" for name in ("lint", "performance", "project-template", "provision")),
+    *("guides/python-standards.md#*", "guides/settings.md#*"),
+    *("pictures/*", "publish/*", "quickstart/*"),
+)
+# Files that git ignores, and that commands leave in a checkout.
+OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
 
 
-def examples(folder: Path) -> Iterator[str]:
-    """Yield each example below a folder: a file, or a title of a document with blocks below it."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_file() or _OTHERS & set(path.parts) or ".egg-info" in name:
+def examples() -> Iterator[str]:
+    """Yield each file of the examples, and each title above blocks of a document."""
+    for path in [ROOT / "README.md", *sorted(EXAMPLES.rglob("*"))]:
+        name = path.relative_to(ROOT).as_posix().removeprefix("examples/")
+        if not path.is_file() or OTHERS & set(path.parts) or ".egg-info" in name:
             continue
         if path.suffix != ".md":
             yield name
-        else:
-            yield from titles_with_blocks(path, name)
+            continue
+        for part in re.split(r"(?m)^(?=##)", path.read_text("utf-8")):
+            if "```" in part:
+                yield f"{name}#{part.lstrip('# ').partition(chr(10))[0]}"
 
 
-def titles_with_blocks(path: Path, name: str) -> Iterator[str]:
-    """Yield, for each block of a document, its name and the title above."""
-    title, is_block = "", False
-    for line in path.read_text("utf-8").splitlines():
-        if line.startswith("```"):
-            is_block = not is_block
-            if is_block:
-                yield f"{name}#*" if f"{name}#*" in PLAYED else f"{name}#{title}"
-        elif line.startswith("#") and not is_block:
-            title = line.lstrip("# ")
+def test_each_example_is_played_by_a_test_that_names_it() -> None:
+    tests = [path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py")]
+
+    def is_played(example: str) -> bool:
+        name, _, title = example.partition("#")
+        words = (name.rpartition("/")[2], f'"{title}"' if title else "")
+        named = any(all(word in text for word in words) for text in tests)
+        return named or any(fnmatchcase(example, whole) for whole in WHOLE)
+
+    assert [example for example in examples() if not is_played(example)] == []
 
 
-def test_every_example_is_played() -> None:
-    """Each file and each block of the examples has a test that plays it."""
-    assert set(examples(_EXAMPLES)) == set(PLAYED)
-    readme = _EXAMPLES.parent / "README.md"
-    assert set(titles_with_blocks(readme, readme.name)) == set(PLAYED_AT_THE_TOP)
-    for played in {*PLAYED.values(), *PLAYED_AT_THE_TOP.values()}:
-        module, _, name = played.partition(".")
-        text = (_TESTS / f"{module}.py").read_text("utf-8")
-        assert f"\ndef {name}(" in text, played
-
-
-def test_a_new_example_is_noticed(tmp_path: Path) -> None:
-    """A file, and a block below any title, is an example as soon as it is there."""
-    (tmp_path / "ci").mkdir()
-    (tmp_path / "ci" / "new.yml").touch()
-    text = "# New\n\n```console\n# no title\n```\n\n## More\n\n```\n$ x\n```\n\n## Rest\n"
-    (tmp_path / "new.md").write_text(text)
-    assert list(examples(tmp_path)) == ["ci/new.yml", "new.md#New", "new.md#More"]
-
-
-def guide(name: str, *titles: str) -> list[tuple[str, str]]:
+def blocks_of(name: str, *titles: str) -> list[tuple[str, str]]:
     """Return the blocks of a document, or of some sections of it, each with its language."""
-    text = (_EXAMPLES / name).read_text("utf-8")
-    return [
-        found for part in [section(text, t) for t in titles] or [text] for found in blocks(part)
-    ]
+    text = document(name)
+    parts = [section(text, title) for title in titles] or [text]
+    return [found for part in parts for found in blocks(part)]
 
 
 def bash(lines: list[str], env: dict[str, str], folder: Path) -> str:
@@ -155,29 +80,26 @@ def bash(lines: list[str], env: dict[str, str], folder: Path) -> str:
     return done.output
 
 
-def test_extras_exist() -> None:
-    """What the examples install with our package is one of its extras."""
-    texts = [path.read_text("utf-8") for path in _EXAMPLES.rglob("*.md")]
+def test_extras_that_the_examples_install_exist() -> None:
+    texts = [path.read_text("utf-8") for path in EXAMPLES.rglob("*.md")]
     named = set(re.findall(r"codeartifact-pipenv\[([\w,-]+)\]", "".join(texts)))
     extras = importlib.metadata.metadata("codeartifact-pipenv").get_all("Provides-Extra") or []
     assert {"mcp"} <= named <= set(extras)
 
 
-def test_lint_settings(tmp_path: Path) -> None:
-    """The settings of the guide to lint leave its code out, and name packages as private."""
+def test_settings_of_the_lint_guide_ignore_a_code_and_name_private_packages(tmp_path: Path) -> None:
     text = pipfile('billing = "*"\nsix = "*"')
     path = write_project(tmp_path, text, lock(text, {"six": {"version": "==1.0"}}))
     assert "hashes-missing" in {finding.code for finding in reviewed(path).findings}
-    ((_, settings),) = guide("guides/lint.md")
+    ((_, settings),) = blocks_of("examples/guides/lint.md")
     (tmp_path / "pyproject.toml").write_text(settings)
     found = {(finding.code, finding.subject) for finding in reviewed(path).findings}
     assert ("index-missing", "package billing") in found
     assert "hashes-missing" not in {code for code, _ in found}
 
 
-def test_settings_of_a_domain(tmp_path: Path) -> None:
-    """The table of the guide to settings gives a domain its profile and role."""
-    ((_, text),) = guide("guides/settings.md")
+def test_table_of_the_settings_guide_gives_a_domain_its_role(tmp_path: Path) -> None:
+    ((_, text),) = blocks_of("examples/guides/settings.md")
     (tmp_path / "config.toml").write_text(text)
     settings = Settings({}, {"PIPENV_CA_CONFIG": str(tmp_path / "config.toml")})
     domain = Domain("acme", OWNER, "eu-west-1")
@@ -185,68 +107,55 @@ def test_settings_of_a_domain(tmp_path: Path) -> None:
     assert settings.text("role", domain) == f"arn:aws:iam::{OWNER}:role/reader"
 
 
-def test_pipfile(tmp_path: Path) -> None:
-    """The Pipfile of the guide to daily use names CodeArtifact, and nothing in it is wrong."""
-    ((_, text),) = guide("guides/usage.md", "The Pipfile")
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("README.md", "Before and after"), ("examples/guides/usage.md", "The Pipfile")],
+)
+def test_lint_finds_nothing_in_the_sources_that_documents_show(
+    name: str, title: str, tmp_path: Path
+) -> None:
+    ((_, text),) = blocks_of(name, title)
+    text = text.replace("DOMAIN", "acme").replace("REPOSITORY", "team")
     project = reviewed(write_project(tmp_path, text))
     assert project.findings == []
     assert list(project.contents.sources.repositories) == ["codeartifact"]
 
 
-@pytest.mark.wide
-def test_completion(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """Each shell's line of the guide to daily use prints a script, and bash takes its own."""
-    (_, posix), (_, windows) = guide("guides/usage.md", "Completion")
-    for variable in re.findall(r"\w+_source", posix + windows):
-        said = bash([f"_PIPENV_CA_COMPLETE={variable} pipenv-ca"], clean_env, tmp_path)
-        assert "pipenv-ca" in said
-    said = bash([posix.splitlines()[0], "complete -p pipenv-ca"], clean_env, tmp_path)
-    assert said.startswith("complete ")
-
-
-def readme(title: str) -> str:
-    return section((_EXAMPLES.parent / "README.md").read_text("utf-8"), title)
-
-
-def test_source_of_the_readme(tmp_path: Path) -> None:
-    """Lint finds nothing wrong in the README's source."""
-    ((_, text),) = blocks(readme("Before and after"))
-    text = text.replace("DOMAIN", "acme").replace("REPOSITORY", "team")
-    assert reviewed(write_project(tmp_path, text)).findings == []
-
-
-@pytest.mark.wide
-def test_readme_tries_everything(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """The README's one line works in a fresh checkout and prints what the README shows."""
+@WIDE
+def test_line_of_the_readme_prints_what_it_shows_in_a_fresh_checkout(
+    clean_env: dict[str, str], tmp_path: Path
+) -> None:
     checkout = tmp_path / "checkout"
     others = shutil.ignore_patterns(
-        *_OTHERS - {".gitignore"}, ".git", "tests", "*.egg-info", ".*_cache"
+        *OTHERS - {".gitignore"}, ".git", "tests", "*.egg-info", ".*_cache"
     )
-    shutil.copytree(_EXAMPLES.parent, checkout, ignore=others)
-    text = readme("Try it without an AWS account")
+    shutil.copytree(ROOT, checkout, ignore=others)
+    text = section(document("README.md"), "Try it without an AWS account")
     ((_, line),) = blocks(text)
-    again = commands(next(blocks(readme("Contribute")))[1])[1]
+    again = commands(blocks_of("README.md", "Contribute")[0][1])[1]
     said = bash([line, again], clean_env, checkout)
     shown = text.split("```")[3].lstrip("\n")
     newest = re.compile(r"(humanize +)[\d.]+ +")
     assert newest.sub(r"\1", said).count(newest.sub(r"\1", shown)) == 2
 
 
-@pytest.mark.wide
-def test_quickstart(clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path) -> None:
-    """The project runs in the sandbox's demonstration, and in an account that has its package."""
+@WIDE
+def test_quickstart_runs_in_the_demonstration_and_in_an_account(
+    clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
+) -> None:
     project = tmp_path / "examples" / "quickstart"
-    shutil.copytree(_EXAMPLES / "quickstart", project, ignore=shutil.ignore_patterns(*_OTHERS))
-    demo, own = (commands(block) for _, block in guide("quickstart/README.md"))
+    shutil.copytree(EXAMPLES / "quickstart", project, ignore=shutil.ignore_patterns(*OTHERS))
+    demo, own = (commands(block) for _, block in blocks_of("examples/quickstart/README.md"))
     assert "acme-invoices" in bash(demo, clean_env, tmp_path)
     (project / "Pipfile.lock").unlink(missing_ok=True)
-    with Sandbox(
+    acme = Sandbox(
         [project / "packages"],
         domain="acme",
         region="eu-west-1",
         repository="team",
         base=clean_base,
-    ) as sandbox:
+    )
+    with acme as sandbox:
         said = bash(own, sandbox.environ(clean_env), project)
     assert "1,234,567 in two invoices\n" in said
 
@@ -267,10 +176,11 @@ def write_sandbox_project(folder: Path, domain: str, repository: str) -> None:
     )
 
 
-@pytest.mark.wide
-def test_sandbox_run(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """What the guide to the sandbox runs, at a prompt and in a CI job, works in a project."""
-    (_, block), (_, text) = guide("guides/sandbox.md", "One command: run")
+@WIDE
+def test_sandbox_run_works_at_a_prompt_and_in_a_ci_job(
+    clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    (_, block), (_, text) = blocks_of("examples/guides/sandbox.md", "One command: run")
     (tmp_path / "job.yml").write_text(text)
     install, *steps = [step["run"] for step in load_yaml(tmp_path / "job.yml")]
     assert install == 'pip install "codeartifact-pipenv[sandbox]"'
@@ -287,13 +197,14 @@ def test_sandbox_run(clean_env: dict[str, str], tmp_path: Path) -> None:
         assert list((folder / ".venv").glob("lib/*/site-packages/our_package"))
 
 
-@pytest.mark.wide
-def test_sandbox_in_pytest(clean_env: dict[str, str], tmp_path: Path) -> None:
-    """The fixtures and the faults of the guide to the sandbox work in another project's tests."""
+@WIDE
+def test_fixtures_and_faults_of_the_sandbox_work_in_another_project(
+    clean_env: dict[str, str], tmp_path: Path
+) -> None:
     write_sandbox_project(tmp_path, "demo-123456789012.d.codeartifact.us-east-1", "pypi-store")
     released, behaviour, faults = (
         block
-        for language, block in guide("guides/sandbox.md", "pytest", "Faults")
+        for language, block in blocks_of("examples/guides/sandbox.md", "pytest", "Faults")
         if language == "python"
     )
     imports = "from codeartifact_pipenv.sandbox.behaviour import Behaviour\nimport pytest\n"
@@ -307,12 +218,13 @@ def test_sandbox_in_pytest(clean_env: dict[str, str], tmp_path: Path) -> None:
     assert "2 passed" in said
 
 
-@pytest.mark.wide
-def test_provision(clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path) -> None:
-    """The guide to provisioning works in one shell, those of its commands that are the AWS CLI's too."""
+@WIDE
+def test_commands_of_the_provisioning_guide_work_in_one_shell(
+    clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
+) -> None:
     lines = [
         line.removeprefix("$ ")
-        for _, block in guide("guides/provision.md")
+        for _, block in blocks_of("examples/guides/provision.md")
         for line in block.splitlines()
     ]
     add_aws(tmp_path)

@@ -1,4 +1,4 @@
-"""Commands on Windows, on Wine: ``pytest -m windows -n 0``.
+"""What users of Windows see, on Wine: ``pytest -m windows -n 0``.
 
 The user's name has a blank and an umlaut, the project's folder a blank; what programs print is
 read by the code page that they print in.
@@ -6,18 +6,19 @@ read by the code page that they print in.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pytest
 from support.projects import PYPI_SOURCE, source
 from support.runs import wait_for
 from support.sandbox import get_token
-from support.windows import windows_machine, windows_path
+from support.windows import Windows, windows_machine, windows_path
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.programs import Result
-    from support.windows import Windows
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -44,7 +44,7 @@ def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
         yield machine
 
 
-class User(NamedTuple):
+class User:
     """A user of that machine, and a project.
 
     Attributes:
@@ -53,17 +53,18 @@ class User(NamedTuple):
         folder: the project's.
     """
 
-    windows: Windows
-    env: dict[str, str]
-    home: Path
-    folder: Path
+    def __init__(self, windows: Windows, environ: dict[str, str], home: Path, folder: Path) -> None:
+        self._windows = windows
+        self.env = environ
+        self.home = home
+        self.folder = folder
 
     def __call__(self, *words: str, **variables: str) -> Result:
         return self.run("pipenv-ca", *words, **variables)
 
     def run(self, *words: str, encoding: str = "cp1252", **variables: str) -> Result:
         env = {**self.env, **variables}
-        return self.windows.run(*words, env=env, cwd=self.folder, encoding=encoding)
+        return self._windows.run(*words, env=env, cwd=self.folder, encoding=encoding)
 
     def succeeds(self, *words: str, **variables: str) -> Result:
         done = self(*words, **variables)
@@ -71,7 +72,17 @@ class User(NamedTuple):
         return done
 
     def start(self, *words: str) -> pexpect.spawn[str]:
-        return self.windows.start("pipenv-ca", *words, env=self.env, cwd=self.folder)
+        return self._windows.start("pipenv-ca", *words, env=self.env, cwd=self.folder)
+
+    @contextlib.contextmanager
+    def beside(self, *words: str) -> Iterator[None]:
+        """Let a program run for the time of the block."""
+        running = self._windows.start(*words, env=self.env, cwd=self.folder)
+        try:
+            yield
+        finally:
+            running.send("\x03")
+            ended(running)
 
     def pipfile(self, *tables: str) -> bytes:
         """Write a Pipfile with the lines of Windows; return its bytes."""
@@ -95,7 +106,7 @@ class User(NamedTuple):
         self.env["PIPENV_CA_PIPENV"] = r"C:\Python\python.exe"
 
     def left(self) -> list[str]:
-        """Return the names of copies and temporary files that runs have left."""
+        """Return what runs have left: copies beside the Pipfile, and temporary files."""
         temporary = self.home / "AppData" / "Local" / "Temp"
         places = (self.folder.glob(".Pipfile*"), temporary.glob("pipenv-ca-*"))
         return sorted(path.name for found in places for path in found)
@@ -119,10 +130,15 @@ def simple(user: User, sandbox: Sandbox) -> User:
     return user
 
 
+def test_version(user: User) -> None:
+    """pipenv-ca.exe starts, and passes on what pipenv says."""
+    said = user("--version")
+    assert (said.status, said.stdout[:15]) == (0, "pipenv, version"), said
+
+
 @pytest.mark.parametrize("layout", ["only", "second"])
-def test_commands_work_and_the_pipfile_keeps_its_line_ends(
-    layout: str, user: User, sandbox: Sandbox
-) -> None:
+def test_main_job(layout: str, user: User, sandbox: Sandbox) -> None:
+    """Lock, sync, run, install and update work; the Pipfile keeps its lines and its umlauts."""
     lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
     index = '{version = "%s", index = "codeartifact"}'
     sources, entry, others = {
@@ -154,49 +170,57 @@ def test_commands_work_and_the_pipfile_keeps_its_line_ends(
     assert user.left() == []
 
 
-def test_an_environment_outside_of_the_project_is_that_of_pipenv(simple: User) -> None:
+def test_usual_environment(simple: User) -> None:
+    """A virtual environment outside of the project is the one that pipenv itself would take."""
     variables = {"PIPENV_VENV_IN_PROJECT": "0", "WORKON_HOME": windows_path(simple.home / "envs")}
-    simple.succeeds("install", **variables)
+    simple.succeeds("sync" if (simple.folder / "Pipfile.lock").exists() else "install", **variables)
     ours = simple.run("pipenv", "--venv", **variables)
     assert (ours.status, "envs" in ours.stdout) == (0, True), ours
     assert len(list((simple.home / "envs").iterdir())) == 1
 
 
-def test_tokens_are_cached_in_the_local_application_data(simple: User) -> None:
+def test_cache(simple: User) -> None:
+    """Tokens are kept in %LOCALAPPDATA%, and are found there by the next command."""
     (first,) = simple.succeeds("token").stdout.split()
     folder = simple.home / "AppData" / "Local" / "codeartifact-pipenv"
     assert any(first in path.read_text() for path in folder.rglob("*.json"))
     assert simple.succeeds("token").stdout.split() == [first]
 
 
-def test_a_failed_command_is_explained_and_changes_nothing(user: User, sandbox: Sandbox) -> None:
+def test_failure_is_explained(user: User, sandbox: Sandbox) -> None:
+    """A failed command says why, and leaves Pipfile and lock as they were."""
     before = user.pipfile(source(sandbox.endpoint), '[packages]\nacme-nowhere = "*"\n')
     done = user("lock")
-    assert (done.status, "[package-missing]" in done.stderr) == (1, True), done
+    assert done.status == 1
+    assert "[package-missing]" in done.stderr
     assert (user.folder / "Pipfile").read_bytes() == before
     assert not (user.folder / "Pipfile.lock").exists()
     assert user.left() == []
 
 
-def test_a_second_command_waits_for_the_first(simple: User) -> None:
-    simple.stand_in("""
+def test_two_at_once(simple: User) -> None:
+    """The second of two commands waits for the first, and says so."""
+    go = simple.folder / "go"
+    held = """
         import os, time
         first = not os.path.exists("first")
         open("first", "w").close()
         while first and not os.path.exists("go"):
             time.sleep(0.1)
-    """)
+    """
+    simple.stand_in(held)
     first = simple.start("lock")
     wait_for((simple.folder / "first").exists, seconds=120)
     second = simple.start("lock")
     second.expect("Another pipenv-ca works on this project")
     assert len(list(simple.folder.glob(".Pipfile.pipenv-ca-*"))) == 2  # the lock, one copy
-    (simple.folder / "go").touch()
+    go.touch()
     assert [ended(first), ended(second)] == [0, 0]
     assert simple.left() == []
 
 
-def test_a_command_that_ctrl_c_ends_leaves_nothing(simple: User) -> None:
+def test_interrupted(simple: User) -> None:
+    """A command that ctrl-C ends leaves the project as it was."""
     # (Wine cannot send ctrl-break.)
     simple.stand_in("""
         import signal, sys, time
@@ -216,11 +240,12 @@ def test_a_command_that_ctrl_c_ends_leaves_nothing(simple: User) -> None:
     assert simple.left() == []
 
 
-def test_the_next_command_waits_for_a_pipenv_whose_run_was_killed(simple: User) -> None:
-    """Then it removes the files of both."""
+def test_pipenv_that_outlives_its_run(simple: User) -> None:
+    """The next command waits for a pipenv whose run was killed, then clears up after both."""
     simple.stand_in("""
         import os, pathlib, signal, time
         os.kill(os.getppid(), signal.SIGTERM)
+        pathlib.Path("temporary").write_text(os.environ["TEMP"], encoding="utf-8")
         pathlib.Path("orphan").touch()
         while not os.path.exists("go"):
             time.sleep(0.1)
@@ -229,9 +254,7 @@ def test_the_next_command_waits_for_a_pipenv_whose_run_was_killed(simple: User) 
         pathlib.Path("well").touch()
     """)
     with ThreadPoolExecutor() as pool:
-        killed = pool.submit(
-            simple.run, "pipenv-ca", "lock"
-        )  # (without a terminal, which would end pipenv, too)
+        killed = pool.submit(simple, "lock")  # (without a terminal, which would end pipenv, too)
         wait_for((simple.folder / "orphan").exists, seconds=120)
         left = simple.left()
         assert len(left) == 4
@@ -256,45 +279,46 @@ def ended(program: pexpect.spawn[str]) -> int | None:
     return status
 
 
-def test_words_with_blanks_quotes_and_umlauts_reach_the_program(simple: User) -> None:
+def test_words_reach_the_program(simple: User) -> None:
+    """Words with blanks, quotes, backslashes and umlauts arrive as they were."""
     words = ["a b", 'q"x', "50%", "^&|", "C:\\d e\\", "ä", ""]
     code = "import json, sys; print(json.dumps(sys.argv[1:]))"
     done = simple.succeeds("run", "python", "-c", code, *words)
     assert json.loads(done.stdout.splitlines()[-1]) == words
 
 
-def test_the_path_of_a_pipfile_may_have_a_small_drive_letter_and_slashes(
-    simple: User, tmp_path: Path
-) -> None:
+def test_pipfile_by_its_path(simple: User, tmp_path: Path) -> None:
+    """PIPENV_PIPFILE may be written with a small drive letter and slashes."""
     named = windows_path(simple.folder / "Pipfile").replace("\\", "/")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    simple._replace(folder=elsewhere).succeeds("lock", PIPENV_PIPFILE=f"z{named[1:]}")
+    project, simple.folder = simple.folder, elsewhere
+    simple.succeeds("lock", PIPENV_PIPFILE=f"z{named[1:]}")
+    simple.folder = project
     assert "orb-common" in simple.locked()
     assert [simple.left(), list(elsewhere.iterdir())] == [[], []]
 
 
-def test_a_lock_that_another_program_has_open_is_one_error(simple: User) -> None:
-    """Neither the lock nor the Pipfile changes."""
-    lock, pipfile = simple.folder / "Pipfile.lock", simple.folder / "Pipfile"
+def test_file_that_another_program_has_open(simple: User) -> None:
+    """A lock that cannot be replaced is one sentence, and neither it nor the Pipfile changes."""
+    lock = simple.folder / "Pipfile.lock"
     meta = '{"hash": {"sha256": ""}, "pipfile-spec": 6, "requires": {}, "sources": []}'
     lock.write_text(f'{{"_meta": {meta}, "default": {{}}, "develop": {{}}}}')
-    before = lock.read_bytes(), pipfile.read_bytes()
+    locked = lock.read_bytes()
     holds = "import time; f = open('Pipfile.lock'); open('held', 'w').close(); time.sleep(600)"
-    running = simple.windows.start("python", "-c", holds, env=simple.env, cwd=simple.folder)
-    try:
+    with simple.beside("python", "-c", holds):
         wait_for((simple.folder / "held").exists, seconds=120)
+        before = (simple.folder / "Pipfile").read_bytes()
         done = simple("install", "six")
-    finally:
-        running.send("\x03")
-        ended(running)
     assert done.status == 2
     assert f"{windows_path(lock)} cannot be written" in done.stderr
     assert "hint: " in done.stderr
-    assert (lock.read_bytes(), pipfile.read_bytes(), simple.left()) == (*before, [])
+    assert (simple.folder / "Pipfile").read_bytes() == before
+    assert (lock.read_bytes(), simple.left()) == (locked, [])
 
 
-def test_nothing_is_left_of_a_run_whose_pipfile_is_read_only(simple: User) -> None:
+def test_read_only_pipfile(simple: User) -> None:
+    """Nothing is left of a run whose Pipfile may not be written."""
     pipfile = simple.folder / "Pipfile"
     pipfile.chmod(0o444)
     before = pipfile.read_bytes()
@@ -305,7 +329,8 @@ def test_nothing_is_left_of_a_run_whose_pipfile_is_read_only(simple: User) -> No
 
 
 @pytest.mark.parametrize("depth", [225, 300])
-def test_a_path_that_is_too_long_works_or_is_one_error(depth: int, simple: User) -> None:
+def test_long_path(depth: int, simple: User) -> None:
+    """A folder whose path is too long for Windows works, or is told in one sentence."""
     name = "l" * (depth - len(windows_path(simple.folder)) - 1)
     deep = simple.folder / name[:150] / name[150:]
     deep.mkdir(parents=True)
@@ -317,9 +342,8 @@ def test_a_path_that_is_too_long_works_or_is_one_error(depth: int, simple: User)
 
 
 @pytest.mark.parametrize("page", ["cp1252", "cp437"])
-def test_letters_that_a_code_page_lacks_are_replaced(
-    page: str, user: User, sandbox: Sandbox
-) -> None:
+def test_code_page(page: str, user: User, sandbox: Sandbox) -> None:
+    """What a code page lacks is replaced, and what it has is shown."""
     user.pipfile(source(sandbox.endpoint), '[packages]\n"größe-日本" = "*"\n')
     done = user.run("pipenv-ca", "lint", encoding=page, PYTHONIOENCODING=page)
     assert done.status == 1
@@ -327,22 +351,38 @@ def test_letters_that_a_code_page_lacks_are_replaced(
     assert "Traceback" not in done.output
 
 
-@pytest.mark.shows_token("files")  # a program is started by a file with its environment
-def test_lock_needs_credentials_or_an_inherited_token(simple: User, sandbox: Sandbox) -> None:
+def test_lint_and_fix(user: User, sandbox: Sandbox) -> None:
+    """Lint names the line; fix repairs it and leaves the other lines, and their ends, alone."""
+    before = user.pipfile(
+        source(sandbox.endpoint).replace("/simple/", "/"), '[packages]\nsix = "*"\n'
+    )
+    found = user("lint")
+    assert (found.status, "Pipfile:3:" in found.output) == (1, True), found
+    assert "[url-without-simple]" in found.output
+    user.succeeds("fix")
+    now = (user.folder / "Pipfile").read_bytes()
+    at = before.index(b"/pypi/team/") + len(b"/pypi/team/")
+    assert now == before[:at] + b"simple/" + before[at:]
+    user.succeeds("lint")
+
+
+def test_doctor(simple: User) -> None:
+    """Doctor finds programs, AWS, the repository and its package well."""
+    found = json.loads(simple.succeeds("doctor", "--json").stdout)
+    assert found
+
+
+def test_no_credentials(simple: User) -> None:
+    """Without AWS credentials that is the cause, and what to do follows."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del simple.env[name]
     done = simple("lock")
     assert (done.status, "[no-credentials]" in done.stderr) == (1, True), done
     assert "hint: " in done.stderr
-    simple.succeeds("lock", CODEARTIFACT_AUTH_TOKEN=get_token(sandbox))
-    assert "orb-common" in simple.locked()
 
 
-def test_doctor_succeeds_on_windows_too(simple: User) -> None:
-    assert json.loads(simple.succeeds("doctor", "--json").stdout)
-
-
-def test_the_keyring_program_and_pip_get_a_token(simple: User, sandbox: Sandbox) -> None:
+def test_keyring(simple: User, sandbox: Sandbox) -> None:
+    """keyring.exe answers for CodeArtifact, and pip asks it."""
     endpoint = sandbox.endpoint
     done = simple.run("keyring", "get", endpoint.simple_url, "aws")
     assert (done.status, len(done.stdout) > 300) == (0, True), done.stderr
@@ -350,16 +390,18 @@ def test_the_keyring_program_and_pip_get_a_token(simple: User, sandbox: Sandbox)
     words = ["--no-deps", "--keyring-provider", "import", "-i", url, "-d", "got", "orb-common"]
     done = simple.run("pip", "download", *words)
     assert done.status == 0, done.output
-    (wheel,) = (simple.folder / "got").iterdir()
-    assert wheel.name == "orb_common-2.0.0-py3-none-any.whl"
+    assert [path.name for path in (simple.folder / "got").iterdir()] == [
+        "orb_common-2.0.0-py3-none-any.whl"
+    ]
 
 
 @pytest.mark.shows_token("files")
-def test_login_writes_a_pip_ini_and_logout_removes_it(simple: User) -> None:
+def test_login_and_logout(simple: User) -> None:
+    """Login writes a pip.ini by which pip installs, and logout takes it away."""
     place = simple.home / "AppData" / "Roaming" / "pip" / "pip.ini"
     simple.succeeds("login", "pip", "--user")
     assert "index-url" in place.read_text()
-    # (pip asks Windows for the folder of the profile, and Wine only knows its own.)
+    # (pip asks Windows for the folder of the profile, and Wine knows of its own one alone.)
     named = {"PIP_CONFIG_FILE": windows_path(place)}
     done = simple.run("pip", "download", "--no-deps", "-d", "got", "orb-common", **named)
     assert done.status == 0, done.output
@@ -367,11 +409,47 @@ def test_login_writes_a_pip_ini_and_logout_removes_it(simple: User) -> None:
     assert not place.exists()
 
 
+def test_env_for_powershell(simple: User) -> None:
+    """Variables are printed in PowerShell's words."""
+    said = simple.succeeds("env", "--shell", "powershell").stdout
+    assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
+
+
 @pytest.mark.shows_token("output", "files")
-def test_cmd_sets_the_variables_that_env_prints(simple: User) -> None:
+def test_env_for_cmd(simple: User) -> None:
+    """Cmd sets the variables by what is printed for it."""
     # (In Wine's cmd the README's line starts no Python.)
     lines = simple.succeeds("env", "--shell", "cmd").stdout.replace("\n", "\r\n")
     shown = "@python -c \"import os; print(os.environ['CODEARTIFACT_AUTH_TOKEN'])\"\r\n"
     (simple.folder / "show.bat").write_text(f"@echo off\r\n{lines}{shown}")
     done = simple.run(r"C:\windows\system32\cmd.exe", "/c", "show.bat")
     assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
+
+
+def test_completion_in_powershell(user: User) -> None:
+    """PowerShell is given a completer, which knows verbs by how they begin."""
+    script = user(_PIPENV_CA_COMPLETE="powershell_source").stdout
+    assert "Register-ArgumentCompleter" in script
+    done = user(_PIPENV_CA_COMPLETE="powershell_complete", COMP_WORDS="pipenv-ca\ndoc")
+    assert "doctor" in done.stdout
+
+
+@pytest.mark.shows_token("files")  # a program is started by a file with its environment
+def test_inherited_token(simple: User, sandbox: Sandbox) -> None:
+    """A token that is there already is enough, without AWS."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del simple.env[name]
+    simple.succeeds("lock", CODEARTIFACT_AUTH_TOKEN=get_token(sandbox))
+    assert "orb-common" in simple.locked()
+
+
+def test_packages(simple: User) -> None:
+    """The repository's packages are listed."""
+    assert "orb-common" in simple.succeeds("packages").stdout
+
+
+def test_new_project(user: User, sandbox: Sandbox) -> None:
+    """An empty folder becomes a project."""
+    user.succeeds("install", "--index", sandbox.endpoint.simple_url, "orb-common")
+    assert "orb-common" in user.locked()
+    assert user.left() == []

@@ -456,7 +456,7 @@ def warn_about_index(plan: RunPlan, index: ProxyIndex, folder: str) -> None:
         held = " They are not used, because the project has a cool-down."
         report.warning(
             f"Source {sources.default.name} did not answer, so upload times and withdrawals of {listed} "
-            f"were uploaded or withdrawn.{held if sources.cool_down else ''}"
+            f"are unknown.{held if sources.cool_down else ''}"
         )
     for number in sorted(observed.unproven):
         source = sources.source_of(number)

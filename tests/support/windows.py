@@ -24,7 +24,7 @@ _CANNOT = 77
 _SECONDS = 600.0
 # A blank in its path, as in "Program Files".
 _ENVIRONMENT = r"C:\my tools"
-# PATH as Windows sets it; each test sets the rest of its environment.
+# What Windows itself sets; the rest of a test's environment is the test's.
 _BASE = r"C:\windows\system32;C:\windows"
 
 
@@ -65,7 +65,7 @@ class Windows:
         return result
 
     def start(self, *words: str, env: Mapping[str, str], cwd: Path) -> pexpect.spawn[str]:
-        """Start a program of the environment on a new terminal."""
+        """Start a program of the environment on a terminal of its own."""
         first, *others = self._starting(words, env, cwd)
         environ = cast("os._Environ[str]", {**self._wine, "TERM": "xterm"})
         return pexpect.spawn(first, others, env=environ, encoding="utf-8", timeout=_SECONDS)
@@ -84,7 +84,11 @@ class Windows:
     def _starting(self, words: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> list[str]:
         job = cwd.parent / f"job-{os.urandom(4).hex()}.json"
         program = words[0] if "\\" in words[0] else f"{self.scripts}\\{words[0]}.exe"
-        document = {"environ": env, "folder": windows_path(cwd), "words": [program, *words[1:]]}
+        document = {
+            "environ": env,
+            "folder": windows_path(cwd),
+            "words": [program, *words[1:]],
+        }
         job.write_text(json.dumps(document), encoding="utf-8")
         return [
             "wine",
