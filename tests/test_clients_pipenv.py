@@ -36,7 +36,7 @@ def test_old_and_new_pipenv_lock_and_sync_by_keyring(
     venv = clients.make_venv(drive.folder / ".venv", *([OURS] if ours else []))
     if not ours:
         drive.path(clients("keyring", OURS))
-    # The pip in it is as old as pipenv: see test_pip.
+    # The pip in it is as old as pipenv.
     named = not ours and requirement != "pipenv"
     write_pipfile(
         drive.folder,

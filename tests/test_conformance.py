@@ -108,7 +108,7 @@ def test_aws_login_for_twine(
 
 
 @pytest.mark.parametrize("requirement", ["twine==6.0.1", "twine"])
-def test_twine(
+def test_twine_of_any_age_uploads_with_a_token(
     requirement: str,
     world: World,
     clients: Clients,
@@ -135,7 +135,7 @@ def client_token(world: World) -> str:
 
 
 @pytest.mark.parametrize("requirement", ["pip==23.2.1", "pip"])
-def test_pip(
+def test_pip_of_any_age_installs_the_version_asked_for(
     requirement: str, world: World, clients: Clients, checks: Callable[[str, str], None]
 ) -> None:
     """A pip of any age installs the version that is asked for."""
@@ -147,7 +147,9 @@ def test_pip(
     checks(requirement, "installs the version asked for")
 
 
-def test_uv(world: World, clients: Clients, checks: Callable[[str, str], None]) -> None:
+def test_uv_publishes_and_installs_with_a_token(
+    world: World, clients: Clients, checks: Callable[[str, str], None]
+) -> None:
     """With a token, uv installs, and publishes what it then installs."""
     uv = clients("uv").bin / "uv"
     token = client_token(world)
@@ -165,7 +167,7 @@ def test_uv(world: World, clients: Clients, checks: Callable[[str, str], None]) 
     checks("uv pip install, uv publish", "installs the newest, and what it published")
 
 
-def test_keyrings_codeartifact(
+def test_keyrings_codeartifact_gets_a_token_for_pip(
     world: World, clients: Clients, checks: Callable[[str, str], None]
 ) -> None:
     """The existing keyring package gets a token for pip, with no credentials but AWS's."""
@@ -179,7 +181,7 @@ def test_keyrings_codeartifact(
     checks("keyrings.codeartifact, with pip", "installs with AWS's credentials alone")
 
 
-def test_boto3_paginators(
+def test_boto3_paginators_list_every_package_once(
     world: World,
     checks: Callable[[str, str], None],
     monkeypatch: pytest.MonkeyPatch,
@@ -200,7 +202,7 @@ def test_boto3_paginators(
 
 
 @pytest.mark.shows_token("files")
-def test_curl(world: World, checks: Callable[[str, str], None]) -> None:
+def test_curl_reads_a_page_by_netrc(world: World, checks: Callable[[str, str], None]) -> None:
     """Even curl, which knows nothing of Python, reads a page by netrc."""
     netrc = world.folder / "netrc"
     host = world.sandbox.endpoint.host

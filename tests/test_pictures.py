@@ -143,13 +143,13 @@ def session(
         yield Session(env, project)
 
 
-def test_doctor(session: Session) -> None:
+def test_doctor_looks_like_its_picture(session: Session) -> None:
     session.type("doctor", status=1)
     session.type("doctor", "acme-invoices")
     session.assert_drawn("doctor")
 
 
-def test_lint(session: Session) -> None:
+def test_lint_and_fix_look_like_their_picture(session: Session) -> None:
     pipfile = session.folder / "Pipfile"
     text = pipfile.read_text(encoding="utf-8").replace("/team/simple/", "/team")
     pipfile.write_text(text.replace('{version = "~=1.0", index = "codeartifact"}', '"~=1.0"'))
@@ -158,7 +158,9 @@ def test_lint(session: Session) -> None:
     session.assert_drawn("lint")
 
 
-def test_demo(clean_env: dict[str, str], tmp_path: Path) -> None:
+def test_the_demonstration_looks_like_its_picture(
+    clean_env: dict[str, str], tmp_path: Path
+) -> None:
     folder = tmp_path / "quickstart"
     others = shutil.ignore_patterns(".venv", "Pipfile.lock", "*.egg-info", "build", "__pycache__")
     shutil.copytree(_QUICKSTART, folder, ignore=others)

@@ -130,14 +130,16 @@ def simple(user: User, sandbox: Sandbox) -> User:
     return user
 
 
-def test_version(user: User) -> None:
+def test_the_program_starts_and_runs_pipenv(user: User) -> None:
     """pipenv-ca.exe starts, and passes on what pipenv says."""
     said = user("--version")
     assert (said.status, said.stdout[:15]) == (0, "pipenv, version"), said
 
 
 @pytest.mark.parametrize("layout", ["only", "second"])
-def test_main_job(layout: str, user: User, sandbox: Sandbox) -> None:
+def test_every_main_command_works_and_keeps_the_pipfile(
+    layout: str, user: User, sandbox: Sandbox
+) -> None:
     """Lock, sync, run, install and update work; the Pipfile keeps its lines and its umlauts."""
     lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
     index = '{version = "%s", index = "codeartifact"}'
@@ -170,7 +172,7 @@ def test_main_job(layout: str, user: User, sandbox: Sandbox) -> None:
     assert user.left() == []
 
 
-def test_usual_environment(simple: User) -> None:
+def test_the_environment_is_the_one_of_bare_pipenv(simple: User) -> None:
     """A virtual environment outside of the project is the one that pipenv itself would take."""
     variables = {"PIPENV_VENV_IN_PROJECT": "0", "WORKON_HOME": windows_path(simple.home / "envs")}
     simple.succeeds("sync" if (simple.folder / "Pipfile.lock").exists() else "install", **variables)
@@ -179,7 +181,7 @@ def test_usual_environment(simple: User) -> None:
     assert len(list((simple.home / "envs").iterdir())) == 1
 
 
-def test_cache(simple: User) -> None:
+def test_tokens_are_cached_in_the_local_app_data(simple: User) -> None:
     """Tokens are kept in %LOCALAPPDATA%, and are found there by the next command."""
     (first,) = simple.succeeds("token").stdout.split()
     folder = simple.home / "AppData" / "Local" / "codeartifact-pipenv"
@@ -187,7 +189,7 @@ def test_cache(simple: User) -> None:
     assert simple.succeeds("token").stdout.split() == [first]
 
 
-def test_failure_is_explained(user: User, sandbox: Sandbox) -> None:
+def test_a_failed_command_is_explained_and_changes_nothing(user: User, sandbox: Sandbox) -> None:
     """A failed command says why, and leaves Pipfile and lock as they were."""
     before = user.pipfile(source(sandbox.endpoint), '[packages]\nacme-nowhere = "*"\n')
     done = user("lock")
@@ -198,7 +200,7 @@ def test_failure_is_explained(user: User, sandbox: Sandbox) -> None:
     assert user.left() == []
 
 
-def test_two_at_once(simple: User) -> None:
+def test_the_second_command_waits_for_the_first(simple: User) -> None:
     """The second of two commands waits for the first, and says so."""
     go = simple.folder / "go"
     held = """
@@ -219,7 +221,7 @@ def test_two_at_once(simple: User) -> None:
     assert simple.left() == []
 
 
-def test_interrupted(simple: User) -> None:
+def test_an_interrupted_command_changes_nothing(simple: User) -> None:
     """A command that ctrl-C ends leaves the project as it was."""
     # (Wine cannot send ctrl-break.)
     simple.stand_in("""
@@ -317,7 +319,7 @@ def test_file_that_another_program_has_open(simple: User) -> None:
     assert (lock.read_bytes(), simple.left()) == (locked, [])
 
 
-def test_read_only_pipfile(simple: User) -> None:
+def test_a_read_only_pipfile_leaves_no_copies(simple: User) -> None:
     """Nothing is left of a run whose Pipfile may not be written."""
     pipfile = simple.folder / "Pipfile"
     pipfile.chmod(0o444)
@@ -329,7 +331,7 @@ def test_read_only_pipfile(simple: User) -> None:
 
 
 @pytest.mark.parametrize("depth", [225, 300])
-def test_long_path(depth: int, simple: User) -> None:
+def test_a_long_path_works_or_is_one_error(depth: int, simple: User) -> None:
     """A folder whose path is too long for Windows works, or is told in one sentence."""
     name = "l" * (depth - len(windows_path(simple.folder)) - 1)
     deep = simple.folder / name[:150] / name[150:]
@@ -342,7 +344,9 @@ def test_long_path(depth: int, simple: User) -> None:
 
 
 @pytest.mark.parametrize("page", ["cp1252", "cp437"])
-def test_code_page(page: str, user: User, sandbox: Sandbox) -> None:
+def test_characters_outside_the_code_page_are_replaced(
+    page: str, user: User, sandbox: Sandbox
+) -> None:
     """What a code page lacks is replaced, and what it has is shown."""
     user.pipfile(source(sandbox.endpoint), '[packages]\n"größe-日本" = "*"\n')
     done = user.run("pipenv-ca", "lint", encoding=page, PYTHONIOENCODING=page)
@@ -351,7 +355,7 @@ def test_code_page(page: str, user: User, sandbox: Sandbox) -> None:
     assert "Traceback" not in done.output
 
 
-def test_lint_and_fix(user: User, sandbox: Sandbox) -> None:
+def test_fix_keeps_the_other_lines_and_their_ends(user: User, sandbox: Sandbox) -> None:
     """Lint names the line; fix repairs it and leaves the other lines, and their ends, alone."""
     before = user.pipfile(
         source(sandbox.endpoint).replace("/simple/", "/"), '[packages]\nsix = "*"\n'
@@ -366,13 +370,13 @@ def test_lint_and_fix(user: User, sandbox: Sandbox) -> None:
     user.succeeds("lint")
 
 
-def test_doctor(simple: User) -> None:
+def test_doctor_finds_a_healthy_project_well(simple: User) -> None:
     """Doctor finds programs, AWS, the repository and its package well."""
     found = json.loads(simple.succeeds("doctor", "--json").stdout)
     assert found
 
 
-def test_no_credentials(simple: User) -> None:
+def test_missing_credentials_are_named_with_a_next_step(simple: User) -> None:
     """Without AWS credentials that is the cause, and what to do follows."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del simple.env[name]
@@ -381,7 +385,7 @@ def test_no_credentials(simple: User) -> None:
     assert "hint: " in done.stderr
 
 
-def test_keyring(simple: User, sandbox: Sandbox) -> None:
+def test_pip_gets_the_token_from_keyring(simple: User, sandbox: Sandbox) -> None:
     """keyring.exe answers for CodeArtifact, and pip asks it."""
     endpoint = sandbox.endpoint
     done = simple.run("keyring", "get", endpoint.simple_url, "aws")
@@ -396,7 +400,7 @@ def test_keyring(simple: User, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.shows_token("files")
-def test_login_and_logout(simple: User) -> None:
+def test_logout_removes_the_login_that_pip_used(simple: User) -> None:
     """Login writes a pip.ini by which pip installs, and logout takes it away."""
     place = simple.home / "AppData" / "Roaming" / "pip" / "pip.ini"
     simple.succeeds("login", "pip", "--user")
@@ -409,14 +413,14 @@ def test_login_and_logout(simple: User) -> None:
     assert not place.exists()
 
 
-def test_env_for_powershell(simple: User) -> None:
+def test_env_prints_variables_for_powershell(simple: User) -> None:
     """Variables are printed in PowerShell's words."""
     said = simple.succeeds("env", "--shell", "powershell").stdout
     assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
 
 
 @pytest.mark.shows_token("output", "files")
-def test_env_for_cmd(simple: User) -> None:
+def test_env_prints_variables_for_cmd(simple: User) -> None:
     """Cmd sets the variables by what is printed for it."""
     # (In Wine's cmd the README's line starts no Python.)
     lines = simple.succeeds("env", "--shell", "cmd").stdout.replace("\n", "\r\n")
@@ -426,7 +430,7 @@ def test_env_for_cmd(simple: User) -> None:
     assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
 
 
-def test_completion_in_powershell(user: User) -> None:
+def test_powershell_completes_verbs(user: User) -> None:
     """PowerShell is given a completer, which knows verbs by how they begin."""
     script = user(_PIPENV_CA_COMPLETE="powershell_source").stdout
     assert "Register-ArgumentCompleter" in script
@@ -435,7 +439,7 @@ def test_completion_in_powershell(user: User) -> None:
 
 
 @pytest.mark.shows_token("files")  # a program is started by a file with its environment
-def test_inherited_token(simple: User, sandbox: Sandbox) -> None:
+def test_an_inherited_token_needs_no_aws(simple: User, sandbox: Sandbox) -> None:
     """A token that is there already is enough, without AWS."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del simple.env[name]
@@ -443,12 +447,12 @@ def test_inherited_token(simple: User, sandbox: Sandbox) -> None:
     assert "orb-common" in simple.locked()
 
 
-def test_packages(simple: User) -> None:
+def test_packages_of_the_repository_are_listed(simple: User) -> None:
     """The repository's packages are listed."""
     assert "orb-common" in simple.succeeds("packages").stdout
 
 
-def test_new_project(user: User, sandbox: Sandbox) -> None:
+def test_an_empty_folder_becomes_a_project(user: User, sandbox: Sandbox) -> None:
     """An empty folder becomes a project."""
     user.succeeds("install", "--index", sandbox.endpoint.simple_url, "orb-common")
     assert "orb-common" in user.locked()
