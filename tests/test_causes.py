@@ -466,6 +466,7 @@ def compiler_error(broken: BrokenProject) -> None:
 
 def conflict(broken: BrokenProject) -> None:
     broken.pipfile('jinja2 = "==3.1.4"\nmarkupsafe = "<2"')
+    broken.words = ("lock",)
 
 
 @pytest.mark.parametrize("make", [healthy, compiler_error, conflict])
