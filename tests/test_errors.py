@@ -84,7 +84,7 @@ PROCESS = "[default]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n"
 
 
 @pytest.mark.parametrize(
-    ("code", "spoil", "command", "said"),
+    ("code", "damage", "command", "said"),
     [
         ("no-credentials", lambda a: a.without_keys(), "lock", "No AWS credentials were found."),
         ("no-credentials", lambda a: a.aws_config("[profile dev]\n"), "lock", "--profile dev"),
@@ -94,9 +94,9 @@ PROCESS = "[default]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n"
     ],
 )
 def test_credentials_that_cannot_be_used_are_an_error_that_names_them(
-    code: str, spoil: Callable[[Attempt], None], command: str, said: str, attempt: Attempt
+    code: str, damage: Callable[[Attempt], None], command: str, said: str, attempt: Attempt
 ) -> None:
-    spoil(attempt)
+    damage(attempt)
     attempt.fails(1, said, code=code, words=tuple(command.split()))
 
 

@@ -353,7 +353,7 @@ _LOGINS: tuple[Row, ...] = (
     (
         _is("EOFError", "GetPassWarning"),
         "mfa-required",
-        "AWS asks for a second factor{who}, but there is no terminal to enter it.",
+        "AWS asks for a second factor{who}, which needs a terminal.",
         "Run an `aws` command with this profile in a terminal first, such as "
         "`aws sts get-caller-identity`; its session is used until it expires.",
     ),
