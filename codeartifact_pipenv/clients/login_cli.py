@@ -71,7 +71,7 @@ def main_login(arguments: Sequence[str], settings: Settings, report: Report) -> 
     if not chosen.dry_run:
         _say(*_what_next(chosen, entries, list(tokens.values()), arguments))
         for name in filter(os.environ.get, TOOLS[chosen.tool].overrides):
-            report.warning(f"{name} is set, and {chosen.tool} takes its word before the file's.")
+            report.warning(f"{name} is set and overrides the file.")
     return 0
 
 

@@ -181,7 +181,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="pipenv-ca packages",
         description="List the packages that repositories and their upstreams hold: published "
-        "there, or fetched from outside. AWS itself is asked, so a token alone is not enough.",
+        "there, or fetched from outside. This calls AWS, so a token alone is not enough.",
         examples={
             "pipenv-ca packages --published": "the private ones, for the project here",
             "pipenv-ca packages acme-utils": "the versions of one, newest first",

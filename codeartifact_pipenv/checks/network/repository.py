@@ -74,7 +74,7 @@ def explain_status(login: Login, status: int | None) -> Finding | None:
     if status is None:
         return login.finding(
             "service-fault",
-            f"The responses of {login.endpoint.host} are truncated or garbled.",
+            f"The responses of {login.endpoint.host} are incomplete or damaged.",
             "Try again; if it persists, check proxies between here and AWS.",
         )
     if status == HTTPStatus.FORBIDDEN:
