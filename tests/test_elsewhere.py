@@ -373,7 +373,6 @@ def each(ways: dict[str, Way]) -> list[Any]:
     ]
 
 
-@WIDE
 @pytest.mark.parametrize(("attempt", "way"), each(REFUSED), indirect=["attempt"])
 def test_other_indexes_of_the_project_are_refused_with_their_place(
     attempt: Attempt, way: Way
