@@ -39,7 +39,7 @@ from codeartifact_pipenv.checks.views import fix_cli
 from codeartifact_pipenv.checks.views.fixes import FIXABLE, FixOptions
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.io import load_toml_bytes
-from codeartifact_pipenv.project.toml_edit import TomlEdit
+from codeartifact_pipenv.project.toml_text import TomlEdit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,7 +183,7 @@ def test_fix_does_not_overwrite_a_pipfile_changed_meanwhile(tmp_path: Path) -> N
 
 def test_edit_that_would_change_another_value_is_refused() -> None:
     edit = TomlEdit('a = "b"\n')
-    edit.set_text(("a",), "c")
+    edit.set(("a",), "c")
     assert edit.text() == 'a = "c"\n'
     edit._splices.append((0, 0, "x = 1\n"))
     with pytest.raises(ConfigurationError, match="cannot be changed without touching the rest"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from datetime import datetime, timezone
 
@@ -70,7 +71,7 @@ class AuthorizationToken:
         # White space would break the files and headers that carry the token.
         if not isinstance(value, str) or not value:
             raise ValueError("it is not a text")
-        if not value.isascii() or any(not "!" <= character <= "~" for character in value):
+        if re.search("[^!-~]", value):
             raise ValueError("it has white space or unusual characters in it")
         if len(value) > _MAX_CHARACTERS:
             raise ValueError(f"it is longer than {_MAX_CHARACTERS} characters")

@@ -388,8 +388,8 @@ def home(*names: str, environ: Mapping[str, str] = os.environ) -> str:
 # code reads a file entry by entry and writes a form that every reader accepts.
 
 # A word as Python's netrc reads it: only quotes at its beginning count.
-_WORD = re.compile(r'[ \t]*("(?:[^"\\\n]|\\[^\n])*"|(?:[^ \t"\\]|\\.)(?:[^ \t\\]|\\.)*)')
-_END = re.compile(r"[ \t]*\Z")
+_WORD = r'[ \t]*("(?:[^"\\\n]|\\[^\n])*"|(?:[^ \t"\\]|\\.)(?:[^ \t\\]|\\.)*)'
+_END = r"[ \t]*\Z"
 _STARTS = frozenset({"machine", "default", "macdef"})
 _LOGIN = {"login": "login", "user": "login", "account": "account", "password": "password"}
 # Keywords that git and curl allow in an entry, and Python does not.
@@ -471,8 +471,9 @@ class UsersNetrc:
     def _read_line(self, number: int, line: str) -> None:
         at = 0
         is_first = True
-        while not _END.match(line, at):
-            found = _WORD.match(line, at)
+        end, a_word = re.compile(_END), re.compile(_WORD)
+        while not end.match(line, at):
+            found = a_word.match(line, at)
             word = found[1] if found else ""
             if not self._keyword and (word or line[at:].lstrip(" \t")).startswith("#"):
                 return

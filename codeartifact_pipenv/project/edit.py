@@ -1,31 +1,19 @@
-"""Edits of a Pipfile, a lock and a pylock.toml. Pure.
+"""Edits of a Pipfile and a pylock.toml after pipenv has run. Pure.
 
-tomlkit keeps the comments, order and formatting of TOML.
+tomlkit keeps the comments, order and formatting of TOML. Its import takes 20 ms.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import json
 import re
 from typing import Any, NamedTuple
 
-import plette
 import tomlkit
 import tomlkit.exceptions
 import tomlkit.items
-from plette.pipfiles import DEFAULT_SOURCE_TOML
 
-from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.io import load_toml_bytes
-from codeartifact_pipenv.project.pipfile import (
-    DIRECT_KEYS,
-    entries_of,
-    entries_of_lock,
-    normalise,
-    with_normalised_names,
-)
+from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, normalise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,52 +21,12 @@ if TYPE_CHECKING:
         Callable,
         Collection,
         Iterable,
-        Iterator,
         Mapping,
         MutableMapping,
         Sequence,
     )
 
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
-
-
-def with_sources_at(text: str, url: str) -> str:
-    """Return a Pipfile's text with every source at one URL; sources keep their names."""
-    pieces = _source_pieces(text)
-    for source in _sources(pieces):
-        source["url"] = url
-        source["verify_ssl"] = True
-    return _text(pieces)
-
-
-def without_pylock(text: str) -> str:
-    """Return a Pipfile's text with ``use_pylock`` turned off."""
-    document = tomlkit.parse(text)
-    document["pipenv"]["use_pylock"] = False
-    return tomlkit.dumps(document)
-
-
-def pipfile_hashes(text: str) -> tuple[str, str]:
-    """Return the Pipfile's hash as older pipenv versions compute it, and as newer ones do.
-
-    Newer versions normalise package names first (pipenv issue 4699).
-
-    Raises:
-        ConfigurationError: the Pipfile is invalid; pipenv cannot read it either.
-    """
-    try:
-        # Pipfile.load parses with tomlkit, twice: 0.2 seconds for 1,000 packages.
-        data = load_toml_bytes(text.encode())
-        if "source" not in data:
-            data = load_toml_bytes(DEFAULT_SOURCE_TOML.encode()) | data
-        plain: str = plette.Pipfile(data).get_hash().value
-        return plain, plette.Pipfile(with_normalised_names(data)).get_hash().value
-    except Exception as error:
-        raise ConfigurationError(
-            f"pipenv cannot read the Pipfile: {str(error).rstrip('.') or type(error).__name__}.",
-            "Correct its tables; each [[source]] takes url, verify_ssl and name.",
-            "pipfile-invalid",
-        ) from error
 
 
 class Change(NamedTuple):
@@ -170,24 +118,6 @@ def with_changes(text: str, wanted: Sequence[Change]) -> tuple[str, list[Change]
     return _with_newlines_of(text, _text(documents)), refused
 
 
-def _source_pieces(text: str) -> list[tomlkit.TOMLDocument | str]:
-    """Split a text at its table headers, and parse the pieces that hold sources.
-
-    The rest stays text because tomlkit takes 60 ms for 1,000 packages. A ``[`` inside an array or
-    a multi-line string does not end a piece: the text before it is not valid TOML.
-    """
-    pieces: list[tomlkit.TOMLDocument | str] = []
-    start = 0
-    for end in (*(match.start() for match in _HEADER.finditer(text)), len(text)):
-        piece = text[start:end]
-        with contextlib.suppress(ValueError):
-            has_sources = isinstance(load_toml_bytes(piece.encode()).get("source"), list)
-            pieces.append(tomlkit.parse(piece) if has_sources else piece)
-            start = end
-    # Invalid TOML raises here.
-    return pieces if start == len(text) else [tomlkit.parse(text)]
-
-
 def _parts(text: str) -> list[tomlkit.TOMLDocument]:
     """Parse a text, in parts if tomlkit would reorder its tables.
 
@@ -208,14 +138,8 @@ def _parts(text: str) -> list[tomlkit.TOMLDocument]:
     return pieces if _text(pieces) == text else [whole]
 
 
-def _text(pieces: Iterable[tomlkit.TOMLDocument | str]) -> str:
-    return "".join(piece if isinstance(piece, str) else tomlkit.dumps(piece) for piece in pieces)
-
-
-def _sources(pieces: Iterable[tomlkit.TOMLDocument | str]) -> Iterator[Any]:
-    for piece in pieces:
-        if not isinstance(piece, str):
-            yield from piece.get("source", [])
+def _text(pieces: Iterable[tomlkit.TOMLDocument]) -> str:
+    return "".join(map(tomlkit.dumps, pieces))
 
 
 def _home(
@@ -296,107 +220,6 @@ def _with_newlines_of(original: str, text: str) -> str:
     if "\r\n" in original and "\n" not in original.replace("\r\n", ""):
         return text.replace("\r\n", "\n").replace("\n", "\r\n")
     return text
-
-
-def sources_of(text: str) -> list[Any]:
-    """Return the sources of a Pipfile's text as plain data, as in a lock."""
-    sources = load_toml_bytes(text.encode()).get("source", [])
-    return list(sources) if isinstance(sources, list) else []
-
-
-# --- the lock ------------------------------------------------------------------------------
-
-
-def format_lock(document: dict[str, Any]) -> bytes:
-    """Write a lock as pipenv does."""
-    text = json.dumps(document, indent=4, separators=(",", ": "), sort_keys=True)
-    return f"{text}\n".encode()
-
-
-def hash_kind(document: dict[str, Any], pipfile: str) -> int | None:
-    """Return which of a Pipfile's hashes a lock has, or None if it has another Pipfile's."""
-    found, hashes = document["_meta"]["hash"]["sha256"], pipfile_hashes(pipfile)
-    return hashes.index(found) if found in hashes else None
-
-
-def lock_with_sources_at(
-    document: dict[str, Any], url: str | None, digest: str | None
-) -> dict[str, Any]:
-    """Return a lock with every source at one URL.
-
-    Args:
-        document: the lock.
-        url: the URL, or None to keep the sources' URLs.
-        digest: the hash to write, or None to keep the lock's.
-    """
-    staged = copy.deepcopy(document)
-    for source in staged["_meta"]["sources"] if url else ():
-        source["url"] = url
-        source["verify_ssl"] = True
-    if digest is not None:
-        staged["_meta"]["hash"]["sha256"] = digest
-    return staged
-
-
-def final_lock(
-    document: dict[str, Any],
-    sources: Sequence[Any],
-    digest: str,
-    index_of: Callable[[str, dict[str, Any]], str | None],
-) -> dict[str, Any]:
-    """Return the lock for the user.
-
-    Args:
-        document: the lock that pipenv wrote.
-        sources: the Pipfile's sources.
-        digest: the Pipfile's hash.
-        index_of: returns the index for a normalised name and its entry, or None to keep the
-            entry's.
-    """
-    done = copy.deepcopy(document)
-    done["_meta"]["sources"] = [dict(source) for source in sources]
-    done["_meta"]["hash"]["sha256"] = digest
-    for name, entry in entries_of_lock(done):
-        index = index_of(name, entry) if "version" in entry else None
-        if index is not None:
-            entry["index"] = index
-    return done
-
-
-def merged_lock(
-    before: dict[str, Any] | None, done: dict[str, Any], now: dict[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
-    """Merge a command's changes into a lock that changed while the command ran.
-
-    The result has the command's hash: if that is not the Pipfile's, the lock counts as outdated.
-
-    Args:
-        before: the lock that the command was given, or None without a lock.
-        done: the lock that the command wrote.
-        now: the lock as it is now.
-
-    Returns:
-        The lock, and the packages that both sides changed; they stay as they are now.
-    """
-    result, refused = copy.deepcopy(now), []
-    for category, entries in {**(before or {}), **done}.items():
-        if not isinstance(entries, dict):
-            continue
-        old = (before or {}).get(category, {})
-        new = done.get(category, {})
-        there = result.setdefault(category, {})
-        for name in {**old, **new}:
-            wanted, had, has = new.get(name), old.get(name), there.get(name)
-            if wanted in (had, has):
-                continue
-            if has != had and category != "_meta":
-                refused.append(name)
-            elif wanted is None:
-                del there[name]
-            else:
-                there[name] = wanted
-    result["_meta"]["hash"] = done["_meta"]["hash"]
-    return result, refused
 
 
 # --- pylock.toml (PEP 751) -----------------------------------------------------------------

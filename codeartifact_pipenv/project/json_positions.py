@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from codeartifact_pipenv.project.toml_positions import Positions
+from codeartifact_pipenv.project.toml_text import Positions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

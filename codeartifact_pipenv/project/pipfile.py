@@ -87,7 +87,7 @@ class Project:
         """The text of pipenv's Pipfile if the project has none, or None."""
         if self.pipfile is not None:
             return self.new_text
-        from codeartifact_pipenv.project.toml_edit import pipfile_text
+        from codeartifact_pipenv.project.toml_text import pipfile_text
 
         locked = self._lock_sources()
         keys = ("name", "url", "verify_ssl")

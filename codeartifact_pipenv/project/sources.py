@@ -15,7 +15,6 @@ from urllib.parse import unquote, urlsplit
 from codeartifact_pipenv.endpoint import RepositoryEndpoint, explain_mismatch, parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.io import load_toml_bytes
-from codeartifact_pipenv.project.url_correction import correct_url
 from codeartifact_pipenv.settings import TOKEN_VARIABLE, variable_name
 
 TYPE_CHECKING = False
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeartifact_pipenv.endpoint import Domain
+    from codeartifact_pipenv.project.url_correction import CorrectedUrl
 
 USERNAME = "aws"
 MIRROR_VARIABLE = "PIPENV_PYPI_MIRROR"
@@ -393,15 +393,21 @@ def corrected_url(url: str) -> str | None:
 
     A URL with variables outside the userinfo is ambiguous.
     """
-    form = correct_url(without_credentials(url))
+    form = _corrected(url)
     if form is None or not form.is_whole or variables_in(without_credentials(url)):
         return None
     return form.url.replace("://", f"://{_login_of(url)}", 1)
 
 
+def _corrected(url: str) -> CorrectedUrl | None:
+    from codeartifact_pipenv.project.url_correction import correct_url  # 2 ms, seldom needed
+
+    return correct_url(without_credentials(url))
+
+
 def url_correction_hint(url: str, environ: Mapping[str, str]) -> str:
     """Return a hint with the corrected URL of a source."""
-    form = correct_url(without_credentials(expand(url, environ)))
+    form = _corrected(expand(url, environ))
     if form is None and "codeartifact" not in url.lower():
         return "Write it as https://HOST/PATH; a port is a number."
     host = "DOMAIN-ACCOUNT.d.codeartifact.REGION.amazonaws.com"

@@ -20,7 +20,7 @@ from codeartifact_pipenv.project.new_pipfile import (
 )
 from codeartifact_pipenv.project.pipfile import Project, upwards
 from codeartifact_pipenv.project.sources import expand, login_of, read_source
-from codeartifact_pipenv.project.toml_edit import pipfile_text
+from codeartifact_pipenv.project.toml_text import pipfile_text
 from codeartifact_pipenv.settings import CommandLine
 from codeartifact_pipenv.wrapper import pipenv_cli
 

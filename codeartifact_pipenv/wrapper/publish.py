@@ -14,8 +14,9 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationErr
 from codeartifact_pipenv.files.io import load_toml_bytes, read_user_file, unwritable
 from codeartifact_pipenv.files.replacing import Replacement, replace_together
 from codeartifact_pipenv.lookups.parallel import ask_all
-from codeartifact_pipenv.project import edit
+from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.pipfile import entries_of_lock, normalise, parse_lock, read_lock
+from codeartifact_pipenv.project.toml_text import sources_of
 from codeartifact_pipenv.wrapper import pipenv_cli
 
 TYPE_CHECKING = False
@@ -159,8 +160,8 @@ class Publication:
             for change in refused
         ]
         try:
-            is_current = edit.pipfile_hashes(text) == edit.pipfile_hashes(new_text)
-        except ConfigurationError:
+            is_current = _hashes_of(text) == _hashes_of(new_text)
+        except (ConfigurationError, ValueError):
             is_current = False
         if not is_current and self._copies.wrote_lock():
             warnings.append(
@@ -184,13 +185,13 @@ class Publication:
                     f"{path} has changed while this ran and is not valid, so it was not updated."
                 )
                 return []
-            new_lock, refused = edit.merged_lock(parse_lock(original or b""), new_lock, there)
+            new_lock, refused = lock.merged_lock(parse_lock(original or b""), new_lock, there)
             kept = f"; its entries for {', '.join(refused)} are kept" if refused else ""
             warnings.append(
                 f"{os.path.basename(path)} has changed while this ran{kept}. "
                 "Run `pipenv-ca lock` to make it consistent."
             )
-        data = edit.format_lock(new_lock)
+        data = lock.format_lock(new_lock)
         if b"\r\n" in (original or read_user_file(self._copies.lock) or b""):
             data = data.replace(b"\n", b"\r\n")
         # Like pipenv: a new file with the mode that pipenv chose, which also replaces a link.
@@ -203,11 +204,12 @@ class Publication:
         if document is None:
             return None
         # pipenv's version decides which of a Pipfile's hashes it writes.
-        kind = edit.hash_kind(document, self._copies.text_after())
-        digest = edit.pipfile_hashes(new_text)[kind or 0]
+        kind = lock.hash_kind(document, load_toml_bytes(self._copies.text_after().encode()))
+        new = load_toml_bytes(new_text.encode())
+        digest = lock.pipfile_hashes(new)[kind or 0]
         if self._plan.project.new_text is not None:
-            document["_meta"]["requires"] = load_toml_bytes(new_text.encode()).get("requires", {})
-        return edit.final_lock(document, edit.sources_of(new_text), digest, self._index_in_lock())
+            document["_meta"]["requires"] = new.get("requires", {})
+        return lock.final_lock(document, sources_of(new_text), digest, self._index_in_lock())
 
     def _written_lock(self) -> dict[str, Any] | None:
         return read_lock(self._copies.lock) if self._copies.wrote_lock() else None
@@ -319,3 +321,7 @@ def verify_resolved_hashes(
 def _hashes(entry: Mapping[str, Any]) -> set[str]:
     found = entry.get("hashes")
     return {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()
+
+
+def _hashes_of(pipfile: str) -> tuple[str, str]:
+    return lock.pipfile_hashes(load_toml_bytes(pipfile.encode()))

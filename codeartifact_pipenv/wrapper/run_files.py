@@ -20,6 +20,7 @@ from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationErr
 from codeartifact_pipenv.files.io import (
     acquire,
     copy_access,
+    load_toml_bytes,
     read_user_file,
     release,
     remove_file,
@@ -385,10 +386,13 @@ class ProjectCopies:
         remove_partial_writes(os.path.dirname(self.project.home), self._began)
 
     def _given_text(self) -> str:
-        from codeartifact_pipenv.project import edit
+        from codeartifact_pipenv.project.toml_text import with_sources_at, without_pylock
 
-        text = self.text if self._url is None else edit.with_sources_at(self.text, self._url)
-        return edit.without_pylock(text) if self.project.uses_pylock else text
+        text = self.text
+        if self._url is not None:
+            sources = self.project.document.get("source")
+            text = with_sources_at(text, self._url, sources if isinstance(sources, list) else [])
+        return without_pylock(text) if self.project.uses_pylock else text
 
     def _write(self) -> None:
         from codeartifact_pipenv.project.pipfile import parse_lock
@@ -403,12 +407,13 @@ class ProjectCopies:
             _write_copy(self.lock, data, f"{home}.lock")
 
     def _given_document(self, document: dict[str, Any]) -> bytes:
-        from codeartifact_pipenv.project import edit
+        from codeartifact_pipenv.project import lock
 
         # Some pipenvs lock again, which empties the lock, if its hash is not that of the Pipfile.
-        kind = 0 if self.is_lock_only else edit.hash_kind(document, self.text)
-        digest = None if kind is None else edit.pipfile_hashes(self.given)[kind]
-        return edit.format_lock(edit.lock_with_sources_at(document, self._url, digest))
+        before, given = (load_toml_bytes(text.encode()) for text in (self.text, self.given))
+        kind = 0 if self.is_lock_only else lock.hash_kind(document, before)
+        digest = None if kind is None else lock.pipfile_hashes(given)[kind]
+        return lock.format_lock(lock.lock_with_sources_at(document, self._url, digest))
 
 
 def environment_name(pipfile: str, environ: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.lookups.simple_page import JSON, File, write_page
-from codeartifact_pipenv.project.edit import final_lock
+from codeartifact_pipenv.project.lock import final_lock
 from codeartifact_pipenv.project.pipfile import entries_of_lock
 from codeartifact_pipenv.project.sources import read_source
 from codeartifact_pipenv.proxy_index.index import ProxyIndex

@@ -17,7 +17,7 @@ from support.runs import Terminal
 from codeartifact_pipenv.checks.files.contents import projects_at
 from codeartifact_pipenv.checks.files.review import ProjectReview
 from codeartifact_pipenv.checks.views.fixes import FixOptions, FixResult, fix
-from codeartifact_pipenv.project.edit import sources_of
+from codeartifact_pipenv.project.toml_text import sources_of
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:

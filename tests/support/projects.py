@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING
 
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def make_private_packages(folder: Path) -> list[Path]:
 
 def pipfile_hash(text: str) -> str:
     """Return the hash of a Pipfile that every pipenv has written since its beginnings."""
-    from codeartifact_pipenv.project.edit import pipfile_hashes
+    from codeartifact_pipenv.project.lock import pipfile_hashes
 
-    return pipfile_hashes(text)[0]
+    return pipfile_hashes(load_toml_bytes(text.encode()))[0]
 
 
 def installed_version(folder: Path, name: str) -> str | None:

@@ -14,8 +14,8 @@ from support.corpus import read
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
-from codeartifact_pipenv.project.edit import sources_of, with_sources_at
 from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, normalise
+from codeartifact_pipenv.project.toml_text import sources_of, with_sources_at
 
 LOOPBACK = "http://127.0.0.1:4711/simple"
 QUIET = '[[source]]\nurl = "https://pypi.org/simple"\nverify_ssl = false\nname = "pypi"\n'
@@ -110,7 +110,8 @@ def changed(original: str, after: str, *named: str, index: str | None = None) ->
 
 @given(pipfiles)
 def test_any_pipfile_gets_the_proxy_url_and_no_other_change(text: str) -> None:
-    staged = with_sources_at(text, LOOPBACK)
+    staged = with_sources_at(text, LOOPBACK, sources_of(text))
+    assert staged == with_sources_at(text, LOOPBACK)
 
     def others(lines: str) -> list[str]:
         own = ("url", "verify_ssl")

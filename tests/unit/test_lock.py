@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
-from codeartifact_pipenv.project.edit import final_lock, format_lock, lock_with_sources_at
+from codeartifact_pipenv.project.lock import final_lock, format_lock, lock_with_sources_at
 from codeartifact_pipenv.project.pipfile import has_direct_references, parse_lock, read_lock
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import io, pip_config
 from codeartifact_pipenv.processes.child import exit_like_child
 from codeartifact_pipenv.project.pipfile import load_project
-from codeartifact_pipenv.project.toml_edit import TomlEdit
+from codeartifact_pipenv.project.toml_text import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 from codeartifact_pipenv.settings import CommandLine, Settings

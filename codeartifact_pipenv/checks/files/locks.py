@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 
 from codeartifact_pipenv.checks.files.package_entries import pinned_version
 from codeartifact_pipenv.checks.files.pep508 import MARKERS, is_marker, is_version
 from codeartifact_pipenv.checks.files.project_file import strings_of
 from codeartifact_pipenv.checks.files.secrets import secret_in
+from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project import findings
-from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, normalise, with_normalised_names
+from codeartifact_pipenv.project.lock import pipfile_hashes
+from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, normalise
 from codeartifact_pipenv.project.sources import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from typing import Any
 
     from codeartifact_pipenv.checks.files.contents import PrivatePackages, ProjectContents
@@ -29,54 +29,16 @@ _LOCK_AGAIN = "Run `pipenv-ca lock` and commit both."
 _ROTATE = "Rotate the secret: treat it as compromised."
 # The ``pipfile-spec`` that pipenv writes.
 _SPEC = 6
-# Tables of a Pipfile that are not hashed as categories (plette's get_hash).
-_UNHASHED = frozenset(
-    {"source", "packages", "dev-packages", "requires", "scripts", "pipfile", "pipenv"}
-    | {"default", "develop"}
-)
 # The hashes that pip accepts as --hash.
 _HASH = re.compile(r"sha(?:256:[0-9a-fA-F]{64}|384:[0-9a-fA-F]{96}|512:[0-9a-fA-F]{128})")
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _SECTIONS = {"packages": "default", "dev-packages": "develop"}
 
 
-def pipfile_digests(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the hashes of a parsed Pipfile as pipenv writes them into the lock.
-
-    They equal those of ``edit.pipfile_hashes``, without loading plette and tomlkit.
-
-    Returns:
-        (), if the Pipfile has no source, so that pipenv hashes its default one, or if pipenv
-        cannot hash the Pipfile.
-    """
-    if "source" not in document:
-        return ()
-    try:
-        return _digest(document), _digest(with_normalised_names(document))
-    except (TypeError, ValueError):
-        return ()
-
-
-def _digest(document: Mapping[str, Any]) -> str:
-    data = {
-        "_meta": {"sources": document["source"], "requires": document.get("requires", {})},
-        "default": document.get("packages", {}),
-        "develop": document.get("dev-packages", {}),
-    }
-    data |= {name: value for name, value in document.items() if name not in _UNHASHED}
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def digests_of(file: ProjectFile) -> tuple[str, ...]:
     """Return the hashes of a Pipfile, or () if pipenv cannot hash it."""
-    if file.document is None or "source" in file.document:
-        return pipfile_digests(file.document or {})
-    from codeartifact_pipenv.errors import ConfigurationError
-    from codeartifact_pipenv.project.edit import pipfile_hashes
-
     try:
-        return pipfile_hashes(file.text)
+        return pipfile_hashes(file.document or {})
     except ConfigurationError:
         return ()
 

@@ -14,7 +14,7 @@ from codeartifact_pipenv.files.io import load_json_bytes, load_toml_bytes, read_
 from codeartifact_pipenv.findings import Place
 from codeartifact_pipenv.project.json_positions import json_positions
 from codeartifact_pipenv.project.pipfile import entries_of, is_category
-from codeartifact_pipenv.project.toml_positions import Positions, toml_positions
+from codeartifact_pipenv.project.toml_text import Positions, toml_positions
 from codeartifact_pipenv.terminal.redact import MASK
 
 TYPE_CHECKING = False

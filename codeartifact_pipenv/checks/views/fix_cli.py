@@ -20,7 +20,7 @@ from codeartifact_pipenv.files.io import read_user_file, write_user_file
 from codeartifact_pipenv.findings import FAILURE
 from codeartifact_pipenv.project.pipfile import find_pipfile, working_directory
 from codeartifact_pipenv.project.sources import default_source, source_url
-from codeartifact_pipenv.project.toml_edit import pipfile_text
+from codeartifact_pipenv.project.toml_text import pipfile_text
 from codeartifact_pipenv.report import printable
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from codeartifact_pipenv.checks.files.url_repair import repair_url, with_correct
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError, UsageError
 from codeartifact_pipenv.project.pipfile import normalise
 from codeartifact_pipenv.project.sources import default_source, read_source, source_url
-from codeartifact_pipenv.project.toml_edit import TomlEdit
+from codeartifact_pipenv.project.toml_text import TomlEdit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class _Repair:
             right = with_corrected_variables(written, guessed=False)
         if right == written:
             return None
-        self._edit.set_text(finding.keys, right)
+        self._edit.set(finding.keys, right)
         return f"The URL is now {right}."
 
     def _repair_value(self, finding: Finding, written: str) -> str | None:
@@ -182,14 +182,14 @@ class _Repair:
             right = corrected_marker(str(finding.keys[-1]), written)
         if right is None:
             return None
-        self._edit.set_text(finding.keys, right)
+        self._edit.set(finding.keys, right)
         key = "" if len(finding.keys) == 2 else f"{finding.keys[-1]} of "  # noqa: PLR2004
         return f"{key}{finding.keys[1]} is now {right!r}."
 
     def _add_index(self, finding: Finding) -> str:
         written = str(finding.keys[1])
         index = self._place(written)
-        self._edit.add_text(finding.keys, "index", index)
+        self._edit.add(finding.keys, "index", index)
         return f'{written} now has index = "{index}".'
 
     def _list(self, finding: Finding) -> str:
