@@ -628,9 +628,9 @@ def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
 
 
 def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a parsed Pipfile with normalised package names."""
+    """Return a parsed Pipfile with normalised package names, which keep their extras."""
     return {
-        category: {normalise(name): value for name, value in entries.items()}
+        category: {_normalise(name): value for name, value in entries.items()}
         if is_category(category) and isinstance(entries, dict)
         else entries
         for category, entries in document.items()
@@ -641,7 +641,11 @@ def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalise(name: str) -> str:
-    """Return the normalised name of a package (PEP 503)."""
+    """Return the normalised name of a package (PEP 503), without extras such as ``[s3]``."""
+    return _normalise(name.partition("[")[0].rstrip())
+
+
+def _normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -131,11 +131,10 @@ def _listed_and_locked(
     sections = {category for category, _ in by_name} | {"default", "develop"}
     for entry in listed:
         section = _SECTIONS.get(entry.category, entry.category)
-        name = normalise(entry.written.partition("[")[0].strip())
         has_markers = any(entry.fields.get(key) for key in (*MARKERS, "markers"))
         if not entry.is_indexed or section not in sections:
             continue
-        found = by_name.get((section, name))
+        found = by_name.get((section, entry.name))
         if found is not None:
             yield from _locked_entry(lock, entry, found, has_markers=has_markers)
         elif not has_markers:  # pipenv may leave out what another machine needs

@@ -82,7 +82,9 @@ def _served(facts: Facts, result: LookupResult, server: str, files: Sequence[Fil
 
 def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
     name, network = result.wanted.name, facts.network
-    found = None
+    found = _unknown_index(facts, result.wanted)
+    if found is not None:
+        return found
     if network.limits.left:
         served = (n for n, number in facts.run.places.items() if number >= 0)
         known = [*seen, *facts.local.locked, *served]
@@ -93,6 +95,15 @@ def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding
         f"Not all indexes answered for {name} in time, so it may or may not exist.",
         f"Try again, or check this package alone: `pipenv-ca doctor {name}`.",
     )
+
+
+def _unknown_index(facts: Facts, wanted: WantedPackage) -> Finding | None:
+    """Return the finding for an entry whose index is not a source, so that pipenv ignores it."""
+    if wanted.source in {None, *(source.name for source in facts.local.sources)}:
+        return None
+    codes, subject = {"index-unknown", "lock-index"}, f"package {wanted.name}"
+    found = (f for f in facts.local.file_findings if f.code in codes and f.subject == subject)
+    return next((finding.with_place_in_sentence() for finding in found), None)
 
 
 def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
