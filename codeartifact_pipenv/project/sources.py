@@ -456,6 +456,14 @@ def public_index_url(environ: Mapping[str, str]) -> str:
     return environ.get("PIPENV_PYPI_MIRROR") or _default_url()
 
 
+def repository_of_pip(environ: Mapping[str, str]) -> RepositoryEndpoint | None:
+    """Return the first repository among the indexes of pip's own settings, if any."""
+    from codeartifact_pipenv.files.pip_config import index_settings
+
+    index, others = index_settings(environ)
+    return next((found for url in (index or "", *others) if (found := parse_url(url))), None)
+
+
 # --- the cool-down period ------------------------------------------------------------------
 # Files uploaded in the last days are ignored.
 

@@ -109,7 +109,22 @@ def _run_with_tokens(context: CommandContext) -> int:
     if _check_sources(context, project):
         return _run_and_exit(lambda: _run_locked(context, project))
     sweep()
+    from codeartifact_pipenv.project.sources import repository_of_pip
+
+    if repository_of_pip(project.environ) is not None:
+        return _run_and_exit(lambda: _run_without_repository(context, project))
     return _pass_through(context.line, context.pipenv, context.report)
+
+
+def _run_without_repository(context: CommandContext, project: Project) -> int:
+    """Run a command where only pip's settings name a repository, and explain a failure."""
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+    status = _run_unchanged(context.line, context.pipenv)
+    if status > 0 and status not in _NOT_A_FAILED_PIP:
+        program = context.pipenv.command
+        _explain(context, FailedRun(context.line, program, project, {}, None, None))
+    return status
 
 
 def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
@@ -357,14 +372,13 @@ def _run(
     plan = make_plan(context, project, requirements)
     outcome = run_plan(plan, descriptors)
     if not by_pip:
-        _explain(plan, outcome)
+        _explain_run(plan, outcome)
     elif outcome.status > 0 and not outcome.interrupted:
         return _install_by_pip(context, descriptors, by_pip)
     return outcome.status
 
 
-def _explain(plan: RunPlan, outcome: Outcome) -> None:
-    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
+def _explain_run(plan: RunPlan, outcome: Outcome) -> None:
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED
 
@@ -385,6 +399,11 @@ def _explain(plan: RunPlan, outcome: Outcome) -> None:
         outcome.proxy,
         outcome.absent,
     )
+    _explain(context, failed)
+
+
+def _explain(context: CommandContext, failed: FailedRun) -> None:
+    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
     try:
         found = context.explain(failed)
     except KeyboardInterrupt:

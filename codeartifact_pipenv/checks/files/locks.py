@@ -116,7 +116,7 @@ def _differences(
     named = {entry.name: entry.source for entry in contents.listed if entry.source is not None}
     for entry in contents.locked:
         index = named.get(entry.name, entry.source)
-        if entry.source is not None and entry.source != index:
+        if entry.source in contents.lock_sources.names and entry.source != index:
             named_one = f"{pipfile.name} names the index {index}"
             sentence = f"{entry.written} is locked from {entry.source}, but {named_one}."
             yield lock.finding((*entry.keys, "index"), "lock-index", sentence)
