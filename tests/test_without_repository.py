@@ -32,6 +32,7 @@ EMPTY = "[packages]\n"
         (EMPTY, ("install", "six"), "", False),
         (EMPTY, ("run", "pip", "install", "acme-utils==1"), "", True),
         (EMPTY, ("run", "python", "-m", "pip", "wheel", "-r", "requirements.txt"), "", True),
+        (f'{EMPTY}[scripts]\nset-up = "pip install acme-utils"\n', ("run", "set-up"), "", True),
         (EMPTY, ("run", "pip", "install", "acme-utils"), URL, False),
         (EMPTY, ("run", "pip", "install", "--index-url", URL, "acme-utils"), "", False),
         (EMPTY, ("run", "pip", "list"), "", False),

@@ -52,7 +52,7 @@ def refuse_private_names(context: CommandContext, project: Project) -> None:
     patterns = context.settings.words("private-packages")
     if not patterns:
         return
-    line, names = context.line, {*map(normalise, _typed_names(context.line))}
+    line, names = context.line, {*map(normalise, _typed_names(context.line, project))}
     if not pipenv_cli.runs_program(line.command):
         entries = [e for e in entries_of(project.document) if e.is_indexed and e.source is None]
         listed = {entry.name for entry in entries}
@@ -67,23 +67,28 @@ def refuse_private_names(context: CommandContext, project: Project) -> None:
         )
 
 
-def _typed_names(line: CommandLine) -> Iterator[str]:
-    """Yield the packages that a command names, also in requirements files."""
-    is_pip = pipenv_cli.runs_program(line.command)
-    words = (
-        pipenv_cli.pip_requirements(line.arguments)
-        if is_pip
-        else pipenv_cli.requirements(line.command, line.arguments)
-    )
-    for given in (in_pip_words if is_pip else in_pipenv_words)(line.arguments):
-        if given.kind == FILES:
-            with contextlib.suppress(OSError, ValueError, LookupError):  # pip says so
-                words += [each.text for each in logical_lines(decode(read_bytes(given.value)))]
+def _typed_names(line: CommandLine, project: Project) -> Iterator[str]:
+    """Yield the packages that a command names, also in scripts and requirements files."""
+    if pipenv_cli.runs_program(line.command):
+        calls = _pip_calls(line, project)
+        words = [word for call in calls for word in pipenv_cli.pip_requirements(call)]
+        given = [one for call in calls for one in in_pip_words(call)]
+    else:
+        words = pipenv_cli.requirements(line.command, line.arguments)
+        given = [*in_pipenv_words(line.arguments)]
+    for path in (one.value for one in given if one.kind == FILES):
+        with contextlib.suppress(OSError, ValueError, LookupError):  # pip says so
+            words += [each.text for each in logical_lines(decode(read_bytes(path)))]
     for word in words:
         yield re.split(r"[\[<>=!~;@\s]", word, maxsplit=1)[0]
 
 
 def pip_asks_repository(line: CommandLine, project: Project) -> bool:
     """Whether pip's settings or words name a CodeArtifact repository."""
-    urls = (given.value for given in in_pip_words(line.arguments))
+    urls = (one.value for call in _pip_calls(line, project) for one in in_pip_words(call))
     return repository_of_pip(project.environ) is not None or any(map(parse_url, urls))
+
+
+def _pip_calls(line: CommandLine, project: Project) -> list[list[str]]:
+    calls = pipenv_cli.pip_calls(line.command, line.arguments, project.scripts)
+    return [call.words for call in calls]
