@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from support.programs import PIPENV_CA, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import Calls, StandIn, get_token, started, wait_for
+from support.runs import Calls, StandIn, get_token, started, until_exists, wait_for
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -86,24 +86,24 @@ def answers_without_password(index: SplitResult) -> Iterator[list[Any]]:
 def open_way(tmp_path: Path) -> Iterator[None]:
     """Let other users enter the test's folder, so only its content is protected."""
     modes = {folder: folder.stat().st_mode & 0o777 for folder in tmp_path.parents}
-    closed = {folder: mode for folder, mode in modes.items() if mode & 0o005 != 0o005}
-    for folder, mode in closed.items():
-        folder.chmod(mode | 0o005)
+    for folder, mode in modes.items():
+        if mode & 0o005 != 0o005:
+            folder.chmod(mode | 0o005)
     yield
-    for folder, mode in closed.items():
-        folder.chmod(mode)
+    for folder, mode in modes.items():
+        if mode & 0o005 != 0o005:
+            folder.chmod(mode)
 
 
 def write_project(sandbox: Sandbox, folder: Path) -> None:
     write_pipfile(folder, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
 
 
-_STAY = """
-import time
+_LOOK = """
 record["pipfile"] = open(os.environ["PIPENV_PIPFILE"]).read()
 record["netrc"] = open(os.environ["NETRC"]).read()
+record["mode"] = os.stat(os.environ["TMPDIR"]).st_mode & 0o777
 """
-_UNTIL = "\nwhile not os.path.exists({path!r}): time.sleep(0.01)\n"
 
 
 @needs_root
@@ -118,7 +118,7 @@ def test_another_user_reads_no_secret_of_a_run(
     write_project(sandbox, project)
     token = get_token(sandbox, sandbox_env, project)
     over = tmp_path / "over"
-    pipenv = StandIn(tmp_path / "bin", _STAY, _UNTIL.format(path=str(over)))
+    pipenv = StandIn(tmp_path / "bin", _LOOK, until_exists(over))
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
     with started(PIPENV_CA, "lock", env=env, cwd=project) as wrapper:
         record = pipenv.wait_until_run()
@@ -152,16 +152,15 @@ def test_another_user_reads_no_secret_of_a_run(
     # After the run, nothing refers to its address, even if another server listens there. The
     # system may still reserve the address.
     assert "127." not in (project / "Pipfile").read_text()
-    with contextlib.ExitStack() as stack:
-        taken = None
-        with contextlib.suppress(OSError):
-            taken = stack.enter_context(socket.create_server((where.hostname, where.port)))
-        run(PIPENV_CA, "lock", env=env, cwd=project)
-        assert str(where.port) not in pipenv.record["pipfile"]
-        if taken is not None:
-            taken.settimeout(0.2)
-            with pytest.raises(TimeoutError):
-                taken.accept()
+    with (
+        contextlib.suppress(OSError),
+        socket.create_server((where.hostname, where.port)) as taken,
+    ):
+        assert run(PIPENV_CA, "lock", env=env, cwd=project).status == 0
+        assert index not in pipenv.record["pipfile"]
+        taken.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            taken.accept()
 
 
 def test_idle_clients_without_password_are_disconnected(sandbox: Sandbox) -> None:
@@ -218,15 +217,10 @@ def test_planted_files_in_the_project_change_nothing(
 PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
 
 
-def _is_hard_link(kept: Path, other: Path) -> None:
+def _replace_by(other: Path, kept: Path, link: Callable[[Path, Path], object]) -> None:
     kept.rename(other)
     os.chown(other, NOBODY, NOBODY)
-    os.link(other, kept)
-
-
-def _is_link(kept: Path, other: Path) -> None:
-    kept.rename(other)
-    kept.symlink_to(other)
+    link(other, kept)
 
 
 def _is_pipe(kept: Path, _: Path) -> None:
@@ -236,13 +230,12 @@ def _is_pipe(kept: Path, _: Path) -> None:
 
 UNSAFE: dict[str, Callable[[Path, Path], object]] = {
     "his file": lambda kept, _: os.chown(kept, NOBODY, NOBODY),
-    "a hard link to his": _is_hard_link,
+    "a hard link to his": lambda kept, other: _replace_by(other, kept, os.link),
     "his folder": lambda kept, _: os.chown(kept.parent, NOBODY, NOBODY),
-    "a link": _is_link,
+    "a link to his": lambda kept, other: _replace_by(other, kept, os.symlink),
     "others can read it": lambda kept, _: kept.chmod(0o640),
     "a pipe": _is_pipe,
     "a folder for everybody": lambda kept, _: kept.parent.chmod(0o777),
-    "a folder for everybody, as /tmp": lambda kept, _: kept.parent.chmod(0o1777),
 }
 
 
@@ -278,19 +271,17 @@ def test_planted_temporary_folders_change_nothing(
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / "kept").write_text("kept")
-    his, mine = (temporary / f"pipenv-ca-000000000000000{number}" for number in (1, 2))
-    for folder in (his, mine):
-        folder.symlink_to(victim)
-        Path(f"{folder}.lock").touch()
-    os.chown(f"{his}.lock", NOBODY, NOBODY)
+    for name in ("pipenv-ca-0000000000000001", "pipenv-ca-0000000000000002"):
+        (temporary / name).symlink_to(victim)
+        (temporary / f"{name}.lock").touch()
+    his = temporary / "pipenv-ca-0000000000000001.lock"
+    os.chown(his, NOBODY, NOBODY)
     (temporary / "pipenv-ca-0000000000000003.lock").symlink_to(victim / "kept")
-    pipenv = StandIn(
-        tmp_path / "bin", 'record["mode"] = os.stat(os.environ["TMPDIR"]).st_mode & 0o777'
-    )
+    pipenv = StandIn(tmp_path / "bin", _LOOK)
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
     assert run(PIPENV_CA, "lock", env=env, cwd=project).status == 0
     assert (victim / "kept").read_text() == "kept"
-    assert Path(f"{his}.lock").exists()
+    assert his.exists()
     assert pipenv.record["mode"] == 0o700
     assert not Path(pipenv.record["environ"]["TMPDIR"]).exists()
 

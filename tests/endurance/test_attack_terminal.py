@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.endurance
 
-# Clear the screen, set the title, write to the clipboard, ring, move back, C1's CSI, reverse the
-# direction, end a line, hide.
 ESCAPES = {
     "CSI": "\x1b[2J\x1b[1;31m",
     "OSC": "\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07",
@@ -73,7 +71,7 @@ def toml(text: str) -> str:
     return f'"{plain}"'
 
 
-VERBS = [("config",), ("lock",), ("sync",), ("doctor", "--all"), ("lint",), ("fix", "--diff")]
+VERBS = [("config",), ("lock",), ("sync",), ("lint",), ("doctor", "--all"), ("fix", "--diff")]
 VERBS += [("packages",), ("token",)]
 
 
@@ -92,39 +90,33 @@ def test_texts_of_a_pipfile_are_printed_clean(
             hostile.check(*words)
 
 
+URL = f"https://evil.example/{ALL}"
+ENTRY = {"version": ALL, "index": ALL, "file": f"{URL}${{CODEARTIFACT_AUTH_TOKEN}}"}
+META = {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": URL}]}
+TABLE = "[tool.codeartifact-pipenv]\n"
+
+
 @pytest.mark.parametrize(
-    "name", ["Pipfile", "Pipfile.lock", "pyproject.toml", ".env", "pylock.toml"]
+    ("name", "text"),
+    [
+        *((name, f"{TABLE}{ALL} = {ALL}\n") for name in ("Pipfile", "Pipfile.lock", ".env")),
+        ("pylock.toml", f"{ALL} = {ALL}\n"),
+        ("pyproject.toml", f"{TABLE}{toml('x' + ALL)} = {toml(ALL)}\n"),
+        ("pyproject.toml", f"{TABLE}route = {toml(ALL)}\n"),
+        ("Pipfile.lock", json.dumps({"_meta": META, "default": {ALL: ENTRY}})),
+        (".env", f"CODEARTIFACT_AUTH_TOKEN='x{ALL}'\nX=${{CODEARTIFACT_AUTH_TOKEN}}{ALL}\n"),
+    ],
+    ids=["Pipfile", "lock", "env", "pylock", "unknown", "setting", "locked", "token"],
 )
-def test_raw_control_characters_in_files_are_printed_clean(
-    name: str, hostile: HostileProject, size: Callable[[int, int], int]
-) -> None:
-    hostile.write("[packages]\n")
-    path = hostile.folder / name
-    path.write_bytes(f"[tool.codeartifact-pipenv]\n{ALL} = {ALL}\n".encode())
-    for words in (("lock",), ("lint",), ("doctor", "--offline"))[: size(1, 3)]:
-        hostile.check(*words)
-
-
 def test_texts_of_other_files_are_printed_clean(
-    hostile: HostileProject, size: Callable[[int, int], int]
+    name: str, text: str, hostile: HostileProject, size: Callable[[int, int], int]
 ) -> None:
     hostile.folder /= f"fol{ALL}der".replace("/", "")
     hostile.folder.mkdir()
     hostile.write(PACKAGES)
-    url = f"https://evil.example/{ALL}"
-    entry = {"version": ALL, "index": ALL, "file": f"{url}${{CODEARTIFACT_AUTH_TOKEN}}"}
-    meta = {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": url}]}
-    for name, text, verbs in (
-        ("pyproject.toml", f"[tool.codeartifact-pipenv]\n{toml('x' + ALL)} = {toml(ALL)}\n", 2),
-        ("pyproject.toml", f"[tool.codeartifact-pipenv]\nroute = {toml(ALL)}\n", 2),
-        ("Pipfile.lock", json.dumps({"_meta": meta, "default": {ALL: entry}}), size(4, 7)),
-        (".env", f"CODEARTIFACT_AUTH_TOKEN='x{ALL}'\n", 2),
-        (".env", f"X=${{CODEARTIFACT_AUTH_TOKEN}}{ALL}\n", 2),
-    ):
-        (hostile.folder / name).write_text(text, encoding="utf-8")
-        for words in VERBS[:verbs]:
-            hostile.check(*words)
-        (hostile.folder / name).unlink()
+    (hostile.folder / name).write_bytes(text.encode())
+    for words in VERBS[: size(5, 8)]:
+        hostile.check(*words)
 
 
 def test_arguments_and_variables_are_printed_clean(hostile: HostileProject) -> None:
