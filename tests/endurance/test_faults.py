@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +22,7 @@ from support.networks import in_ipv6_alone, relay
 from support.programs import PIPENV_CA, Result
 from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
 from support.sandbox import FakePublicIndex
+from support.servers import served
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import random_loopback_host
@@ -454,12 +454,10 @@ def aws(
     """A CodeArtifact that does not reach the public index, and an empty public index."""
     with (
         Sandbox(domain="my-dom", repository="team", upstream=False, base=clean_base) as sandbox,
-        FakePublicIndex() as public,
+        served(FakePublicIndex()) as public,
     ):
         publish_packages(sandbox, tmp_path_factory.mktemp("packages"))
-        threading.Thread(target=public.serve_forever, args=(0.05,), daemon=True).start()
         yield sandbox, public
-        public.shutdown()
 
 
 @pytest.fixture(scope="module")
