@@ -1,14 +1,9 @@
 """Cost of this program as ratios of interleaved runs: ``python tests/benchmark.py``.
 
-Each row runs two commands in turn, against one sandbox, and shows the median of the ratios
-of the pairs with its quartiles. Absolute times depend on the machine, so only one row has a
-limit in milliseconds: a large Pipfile against a small one. Exit status 1 if a median is over
-its limit.
-
-Programs are installed, never editable, and compiled to bytecode, as users have them. The rows of
-keyring compare our backend, keyring with a backend that always answers None (without any backend
-keyring fails with a traceback, which takes longer), and keyrings.codeartifact, which has no limit.
-``benchmark_downloads`` measures downloads.
+Each row runs two commands in turn, against one sandbox, and shows the median of the ratios of the
+pairs with its quartiles. Exit status 1 if a median is over its limit. Programs are installed and
+compiled to bytecode, as users have them. The rows of keyring compare our backend, one that always
+answers None, and keyrings.codeartifact, which has no limit. ``benchmark_downloads`` measures downloads.
 """
 
 from __future__ import annotations
@@ -50,10 +45,9 @@ class IdleBackend(KeyringBackend):
 
 
 class Row(NamedTuple):
-    """Two commands that do the same, and the limit for ours.
+    """Two commands that do the same, and the limit for ours: a ratio, or a difference.
 
-    The limit is a ratio, or with ``milliseconds`` a difference. ``prepare`` is called before they
-    run, and does only once what many rows need.
+    ``prepare`` is called before they run, and does only once what many rows need.
     """
 
     name: str
@@ -107,12 +101,7 @@ def _show(rows: list[Row], results: list[tuple[float, float, float]]) -> bool:
 
 
 class Programs:
-    """The programs that are measured, each installed when a row first needs it.
-
-    Args:
-        folder: where they are installed.
-        aws: the AWS CLI to use, or None for this environment's, or else a new one.
-    """
+    """The programs that are measured, each installed in a folder when a row first needs it."""
 
     def __init__(self, folder: Path, aws: str | None) -> None:
         self.folder = folder
