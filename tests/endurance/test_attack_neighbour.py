@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.programs import PIPENV_CA, run
+from support.programs import PIPENV_CA
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import Calls, StandIn, get_token, started, until_exists, wait_for
+from support.runs import Calls, StandIn, started, until_exists, wait_for
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -26,6 +26,8 @@ from codeartifact_pipenv.proxy_index.model import IndexSources, Upstream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from urllib.parse import SplitResult
+
+    from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -95,8 +97,12 @@ def open_way(tmp_path: Path) -> Iterator[None]:
             folder.chmod(mode)
 
 
-def write_project(sandbox: Sandbox, folder: Path) -> None:
-    write_pipfile(folder, PYPI_SOURCE, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
+@pytest.fixture
+def user(user: User) -> User:
+    """Return a user with a project of a private package."""
+    own = source(user.sandbox.endpoint)
+    write_pipfile(user.folder, PYPI_SOURCE, own, '[packages]\norb-common = "*"\n')
+    return user
 
 
 _LOOK = """
@@ -108,19 +114,12 @@ record["mode"] = os.stat(os.environ["TMPDIR"]).st_mode & 0o777
 
 @needs_root
 @pytest.mark.usefixtures("open_way")
-def test_another_user_reads_no_secret_of_a_run(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    tmp_path: Path,
-    figure: Callable[[str, str], None],
-) -> None:
-    write_project(sandbox, project)
-    token = get_token(sandbox, sandbox_env, project)
+def test_another_user_reads_no_secret_of_a_run(user: User, tmp_path: Path) -> None:
+    sandbox, token = user.sandbox, user.token()
     over = tmp_path / "over"
     pipenv = StandIn(tmp_path / "bin", _LOOK, until_exists(over))
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
-    with started(PIPENV_CA, "lock", env=env, cwd=project) as wrapper:
+    env = user.env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
+    with started(PIPENV_CA, "lock", env=env, cwd=user.folder) as wrapper:
         record = pipenv.wait_until_run()
         (index,) = {word.strip('"') for word in record["pipfile"].split() if "http://127" in word}
         where = urlsplit(index)
@@ -147,16 +146,14 @@ def test_another_user_reads_no_secret_of_a_run(
     assert {status for status, _ in answers} <= {401, 431}
     assert {body for status, body in answers if status == 401} == {""}
     assert asked == 0
-    figure("neighbour: command lines read, with a secret", f"{len(lines)}, 0")
-    figure("neighbour: questions to loopback, answered", f"{len(answers)}, 0")
     # After the run, nothing refers to its address, even if another server listens there. The
     # system may still reserve the address.
-    assert "127." not in (project / "Pipfile").read_text()
+    assert "127." not in (user.folder / "Pipfile").read_text()
     with (
         contextlib.suppress(OSError),
         socket.create_server((where.hostname, where.port)) as taken,
     ):
-        assert run(PIPENV_CA, "lock", env=env, cwd=project).status == 0
+        assert user.run("lock", env=env).status == 0
         assert index not in pipenv.record["pipfile"]
         taken.settimeout(0.2)
         with pytest.raises(TimeoutError):
@@ -196,22 +193,18 @@ PLANT: dict[str, Callable[[Path, Path], object]] = {
 
 
 @pytest.mark.parametrize("way", PLANT)
-def test_planted_files_in_the_project_change_nothing(
-    way: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    write_project(sandbox, project)
+def test_planted_files_in_the_project_change_nothing(way: str, user: User, tmp_path: Path) -> None:
     target = tmp_path / "bashrc"
     target.write_text("mine")
     for name in ("lock", "0123456789ab", "0123456789ab.lock"):
-        PLANT[way](project / f".Pipfile.pipenv-ca-{name}", target)
+        PLANT[way](user.folder / f".Pipfile.pipenv-ca-{name}", target)
     pipenv = StandIn(tmp_path / "bin")
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
-    done = run(PIPENV_CA, "lock", env=env, cwd=project, timeout=60)
+    done = user.run("lock", env=user.env | {"PIPENV_CA_PIPENV": str(pipenv.path)})
     assert (done.status, pipenv.was_run) == (0, True), done.output
     assert target.read_text() == "mine"
     assert not (tmp_path / "nowhere").exists()
     if way in {"a pipe", "a file"}:
-        assert {path.name for path in project.iterdir()} == {"Pipfile"}
+        assert {path.name for path in user.folder.iterdir()} == {"Pipfile"}
 
 
 PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
@@ -242,19 +235,17 @@ UNSAFE: dict[str, Callable[[Path, Path], object]] = {
 @pytest.mark.parametrize(
     "way", [pytest.param(way, marks=needs_root if "his" in way else ()) for way in UNSAFE]
 )
-def test_a_planted_token_is_not_used(
-    way: str, sandbox: Sandbox, sandbox_env: dict[str, str], tmp_path: Path
-) -> None:
-    folder = Path(sandbox_env["PIPENV_CA_CACHE_DIR"])
-    get_token(sandbox, sandbox_env, tmp_path)
+def test_a_planted_token_is_not_used(way: str, user: User, tmp_path: Path) -> None:
+    folder = Path(user.env["PIPENV_CA_CACHE_DIR"])
+    user.token()
     (kept,) = folder.glob("*.json")
     document = json.loads(kept.read_text())
     del document["check"]  # not a secret: a neighbour can compute it
     TokenCache(str(folder)).write(kept.stem, document | {"token": PLANTED})
-    assert get_token(sandbox, sandbox_env, tmp_path) == PLANTED  # the file is valid
+    assert user.token() == PLANTED  # the file is valid
     UNSAFE[way](kept, tmp_path / "other")
-    calls = Calls(sandbox)
-    got = get_token(sandbox, sandbox_env, tmp_path)
+    calls = Calls(user.sandbox)
+    got = user.token()
     assert got != PLANTED
     assert calls.count() == 1
     if "folder" in way:  # the new token is not stored in an unsafe folder
@@ -262,11 +253,8 @@ def test_a_planted_token_is_not_used(
 
 
 @needs_root
-def test_planted_temporary_folders_change_nothing(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, tmp_path: Path
-) -> None:
-    write_project(sandbox, project)
-    temporary = Path(sandbox_env["TMPDIR"])
+def test_planted_temporary_folders_change_nothing(user: User, tmp_path: Path) -> None:
+    temporary = Path(user.env["TMPDIR"])
     temporary.chmod(0o1777)
     victim = tmp_path / "victim"
     victim.mkdir()
@@ -278,8 +266,7 @@ def test_planted_temporary_folders_change_nothing(
     os.chown(his, NOBODY, NOBODY)
     (temporary / "pipenv-ca-0000000000000003.lock").symlink_to(victim / "kept")
     pipenv = StandIn(tmp_path / "bin", _LOOK)
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
-    assert run(PIPENV_CA, "lock", env=env, cwd=project).status == 0
+    assert user.run("lock", env=user.env | {"PIPENV_CA_PIPENV": str(pipenv.path)}).status == 0
     assert (victim / "kept").read_text() == "kept"
     assert his.exists()
     assert pipenv.record["mode"] == 0o700
@@ -287,9 +274,7 @@ def test_planted_temporary_folders_change_nothing(
 
 
 @needs_root
-def test_a_planted_saved_login_is_not_restored(
-    sandbox_env: dict[str, str], home: Path, tmp_path: Path
-) -> None:
+def test_a_planted_saved_login_is_not_restored(user: User, home: Path) -> None:
     folder = home / ".local" / "state" / "codeartifact-pipenv" / "logins"
     folder.mkdir(parents=True)
     target = home / ".netrc"
@@ -300,6 +285,6 @@ def test_a_planted_saved_login_is_not_restored(
     (folder / f"{name}.json").write_text(json.dumps(document))
     for path in (folder, folder / f"{name}.json"):
         os.chown(path, NOBODY, NOBODY)
-    done = run(PIPENV_CA, "logout", env=sandbox_env, cwd=tmp_path)
+    done = user.run("logout")
     assert "Traceback" not in done.stderr
     assert target.read_text() == "machine mine login me password x\n"

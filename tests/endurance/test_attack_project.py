@@ -28,7 +28,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 from codeartifact_pipenv.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.endurance
@@ -429,7 +429,6 @@ def test_foreign_sources_and_redirects_get_no_token(
     poisoned: PoisonedProject,
     evil: ForeignIndex,
     tmp_path: Path,
-    figure: Callable[[str, str], None],
 ) -> None:
     with served(ForeignIndex()) as other:
         harmless = make_wheel(tmp_path, "harmless", "1.0", requires=["orb-common"])
@@ -453,10 +452,6 @@ def test_foreign_sources_and_redirects_get_no_token(
             # The page may be requested, but no file.
             assert not any("orb_common-99.0" in path for path, _ in index.asked)
         assert pipfile.read_bytes() == before
-        asked = len(evil.asked) + len(other.asked)
-        figure(
-            "poisoned project: requests to foreign indexes", f"{asked}, 0 with a token or a login"
-        )
 
 
 _BACKEND = """
@@ -498,7 +493,6 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
     codeartifact: Sandbox,
     poisoned: PoisonedProject,
     tmp_path: Path,
-    figure: Callable[[str, str], None],
 ) -> None:
     """The direct route exposes the token; the proxy route only the password of the run.
 
@@ -537,4 +531,3 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
     shutil.rmtree(tmp_path / "tokens")
     least = seen("--ca-route", "loopback", "lock", "--clear", **{TOKEN_VARIABLE: token})
     assert token not in json.dumps(least)
-    figure("build code of a private sdist", "as written: token; loopback: none but as the user has")

@@ -11,12 +11,11 @@ from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, StandIn, Terminal
 from support.servers import FixedAnswer, served
+from support.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.endurance
 
@@ -39,18 +38,11 @@ def unprintable(text: str, allowed: str = "\n") -> set[str]:
     return {c for c in text if not c.isprintable() and c not in allowed}
 
 
-class HostileProject:
+class HostileProject(User):
     """A project with hostile texts, in which pipenv fails."""
 
-    def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
-        self.url = sandbox.endpoint.simple_url
-        self.folder = folder
-        self.own = source(sandbox.endpoint)
-        failing = StandIn(folder.parent / "bin", "", "sys.exit(1)")
-        self.env = env | {"PIPENV_CA_PIPENV": str(failing.path)}
-
     def write(self, *tables: str) -> None:
-        write_pipfile(self.folder, self.own, *tables)
+        write_pipfile(self.folder, source(self.sandbox.endpoint), *tables)
 
     def check(self, *words: str, program: str = PIPENV_CA, **env: str) -> Result:
         """Run a program, and check that it prints only printable characters and newlines."""
@@ -61,8 +53,10 @@ class HostileProject:
 
 
 @pytest.fixture
-def hostile(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> HostileProject:
-    return HostileProject(sandbox, sandbox_env, project)
+def hostile(user: User, tmp_path: Path) -> HostileProject:
+    failing = StandIn(tmp_path / "bin", "", "sys.exit(1)")
+    env = user.env | {"PIPENV_CA_PIPENV": str(failing.path)}
+    return HostileProject(user.sandbox, env, user.folder)
 
 
 def toml(text: str) -> str:
@@ -111,7 +105,7 @@ TABLE = "[tool.codeartifact-pipenv]\n"
 def test_texts_of_other_files_are_printed_clean(
     name: str, text: str, hostile: HostileProject, size: Callable[[int, int], int]
 ) -> None:
-    hostile.folder /= f"fol{ALL}der".replace("/", "")
+    hostile = hostile._replace(folder=hostile.folder / f"fol{ALL}der".replace("/", ""))
     hostile.folder.mkdir()
     hostile.write(PACKAGES)
     (hostile.folder / name).write_bytes(text.encode())
@@ -168,7 +162,7 @@ def test_pages_of_an_index_are_printed_clean(
 ) -> None:
     table = f'[[source]]\nurl = "{server.url}/simple"\nverify_ssl = true\nname = "evil"\n'
     package = '[packages]\nx = {version = "==1.0", index = "evil"}\n'
-    write_pipfile(hostile.folder, table, hostile.own, package)
+    write_pipfile(hostile.folder, table, source(hostile.sandbox.endpoint), package)
     file = {
         "filename": f"x-1.0{ALL}-py3-none-any.whl",
         "url": f"https://evil.example/{ALL}",
@@ -196,9 +190,7 @@ def test_pages_of_an_index_are_printed_clean(
             hostile.check("doctor")
 
 
-def test_a_terminal_gets_only_colours(
-    hostile: HostileProject, figure: Callable[[str, str], None]
-) -> None:
+def test_a_terminal_gets_only_colours(hostile: HostileProject) -> None:
     hostile.write(
         f"[[source]]\nname = {toml('s' + ALL)}\nurl = {toml(f'https://x.codeartifact.{ALL}')}\n",
         f"[packages]\n{toml('p' + ALL)} = {toml(ALL)}\n",
@@ -209,4 +201,3 @@ def test_a_terminal_gets_only_colours(
             terminal.finish()
         plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
         assert unprintable(plain, "\r\n") == set(), words
-    figure("terminal: kinds of sequences tried, seen", f"{len(ESCAPES)}, 0")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.files import files_below
-from support.programs import PIPENV_CA, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import KEYRING, get_token
 from support.traces import CommandLines, assert_not_shown, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -84,10 +84,10 @@ def may_have(layout: str, line: str) -> bool:
 
 
 @pytest.fixture
-def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
-    """Return the environment with downloads in the home folder, as they are by default."""
+def user(user: User) -> User:
+    """Return a user with downloads in the home folder, as they are by default."""
     hidden = {"PIPENV_CACHE_DIR", "PIP_CACHE_DIR"}
-    return {name: value for name, value in sandbox_env.items() if name not in hidden}
+    return user._replace(env={n: value for n, value in user.env.items() if n not in hidden})
 
 
 @pytest.mark.parametrize(
@@ -95,33 +95,24 @@ def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
     [("one source", False), ("one source", True), ("no credentials", True), ("two sources", True)],
 )
 def test_no_command_shows_a_token_while_it_runs_or_afterwards(
-    *,
-    layout: str,
-    loud: bool,
-    sandbox: Sandbox,
-    traced: dict[str, str],
-    project: Path,
-    size: Callable[[int, int], int],
-    figure: Callable[[str, str], None],
+    *, layout: str, loud: bool, user: User, size: Callable[[int, int], int]
 ) -> None:
     """It is in no argument, no output and no file, and in an environment only if necessary."""
-    write_pipfile(project, *sources_of(layout, sandbox), PACKAGES)
-    token = get_token(sandbox, traced, project)
-    options, env = (["--ca-verbose"], traced | LOUD) if loud else ([], traced)
+    write_pipfile(user.folder, *sources_of(layout, user.sandbox), PACKAGES)
+    token = user.token()
+    options, env = (["--ca-verbose"], user.env | LOUD) if loud else ([], user.env)
     lines = [*INDEX[: size(4, len(INDEX))], *NO_INDEX[: size(3, len(NO_INDEX))]]
     for line in lines:
         with Processes(env["HOME"]) as processes:
-            done = run(PIPENV_CA, *options, *line.split(), env=env, cwd=project)
+            done = user.run(*options, *line.split(), env=env)
         assert_not_shown(token, done)
         # (pipenv's own --verbose shows tracebacks, without this package in them.)
         assert not re.search(r'File "[^"]*codeartifact_pipenv', done.output), line
         assert "Traceback" not in done.output or "--verbose" in line, line
         assert processes.words == set(), line
         assert processes.environments == set() or may_have(layout, line), line
-        assert [path for path in files_below(project) if has_token(path.read_bytes())] == []
+        assert [path for path in files_below(user.folder) if has_token(path.read_bytes())] == []
         assert os.listdir(env["TMPDIR"]) == []
-    told = f"no leak: {layout}, {'loud' if loud else 'quiet'}"
-    figure(told, f"{len(lines)} commands, nothing seen")
 
 
 # --- crashes -----------------------------------------------------------------------------
@@ -141,31 +132,30 @@ http.client.HTTPConnection.putheader = refuse
 
 
 @pytest.fixture(params=["ValueError", "OSError", "RuntimeError"])
-def crashing(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """Return variables by which every request with a login ends in an error that has it."""
+def crashing(request: pytest.FixtureRequest, user: User, tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which every request with a login ends in an error that has it."""
     (tmp_path / "sitecustomize.py").write_text(_CRASHING.format(error=request.param))
-    return {"PYTHONPATH": str(tmp_path)}
+    return user.env | {"PYTHONPATH": str(tmp_path)}
 
 
 @pytest.mark.parametrize(
     "line", ["doctor --all", "--ca-verbose packages", "lint --online", "--ca-verbose lock"]
 )
 def test_an_error_that_repeats_the_login_is_shown_without_it(
-    line: str, sandbox: Sandbox, crashing: dict[str, str], traced: dict[str, str], project: Path
+    line: str, user: User, crashing: dict[str, str]
 ) -> None:
-    write_pipfile(project, *sources_of("two sources", sandbox), PACKAGES)
-    token = get_token(sandbox, traced, project)
-    done = run(PIPENV_CA, *line.split(), env=traced | crashing, cwd=project)
+    write_pipfile(user.folder, *sources_of("two sources", user.sandbox), PACKAGES)
+    token = user.token()
+    done = user.run(*line.split(), env=crashing)
     assert_not_shown(token, done)
     assert done.status != 0, done.output
-    assert os.listdir(traced["TMPDIR"]) == []
+    assert os.listdir(user.env["TMPDIR"]) == []
 
 
 def test_an_error_of_the_keyring_backend_is_shown_without_the_login(
-    sandbox: Sandbox, crashing: dict[str, str], traced: dict[str, str], project: Path
+    user: User, crashing: dict[str, str]
 ) -> None:
-    words = (KEYRING, "get", sandbox.endpoint.simple_url, "aws")
-    done = run(*words, env=traced | crashing, cwd=project)
+    done = user.keyring(env=crashing)
     assert (done.status, done.stdout.strip()) == (1, ""), done.output
     assert "Traceback" not in done.stderr
     assert not re.search("Signature=[0-9a-f]", done.stderr)
