@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
@@ -36,27 +37,11 @@ _MOVING = r"[0-9a-f]*\d[0-9a-f.]*|\s+"
 # pipenv's own lines differ from version to version.
 _OF_PIPENV = re.compile(r"(\$\s+pipenv-ca\s+(?:lock|sync)\s).*?(?=✓)", re.DOTALL)
 # rich's own format loads a font from another host.
-_FORMAT = """\
-<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{ font-family: Menlo, Consolas, monospace; font-size: {char_height}px; \
-line-height: {line_height}px; font-variant-east-asian: full-width; }}
-{styles}
-</style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>
-{lines}
-</defs>
-{chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
+_FORMAT = re.sub(
+    r"(?s)<!--.*?-->|@font-face.*?\}\}",
+    "",
+    CONSOLE_SVG_FORMAT.replace("Fira Code", "Menlo, Consolas"),
+)
 
 
 class Session:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
-from support.runs import GET_TOKEN, KEYRING, TOKEN_VARIABLE, Calls, assert_error, get_token, started
+from support.runs import GET_TOKEN, KEYRING, TOKEN_VARIABLE, Calls, assert_error, started
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -22,7 +22,7 @@ from codeartifact_pipenv.sandbox.hosts import endpoint_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+    from support.users import User
 
     Size = Callable[[int, int], int]
     Figure = Callable[[str, str], None]
@@ -47,11 +47,12 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def calm(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Return the sandbox, which has no fault left after the test."""
-    yield sandbox
-    sandbox.heal()
-    sandbox.allow("codeartifact:GetAuthorizationToken")
+def user(user: User) -> Iterator[User]:
+    """Return a user with a cache at home; the sandbox has no fault left after the test."""
+    del user.env["PIPENV_CA_CACHE_DIR"]
+    yield user
+    user.sandbox.heal()
+    user.sandbox.allow("codeartifact:GetAuthorizationToken")
 
 
 def at_once(commands: Iterable[Command]) -> list[Ended]:
@@ -73,32 +74,27 @@ def slowest(ended: Iterable[Ended]) -> str:
     return f"half within {median(seconds):.1f} s, the slowest {max(seconds):.1f} s"
 
 
-def on_one_home(
-    sandbox: Sandbox, env: Mapping[str, str], cwd: Path, count: int
-) -> tuple[list[Ended], int]:
+def on_one_home(user: User, count: int) -> tuple[list[Ended], int]:
     """Request a token by many processes at once, half of them keyring; return the AWS calls too."""
-    sandbox.delay(_SLOW, on="api", name=GET_TOKEN)
-    service = sandbox.endpoint.simple_url
-    programs = ((PIPENV_CA, "token", service), (KEYRING, "get", service, "aws"))
-    calls = Calls(sandbox)
-    return at_once((programs[n % 2], env, cwd) for n in range(count)), calls.count()
+    user.sandbox.delay(_SLOW, on="api", name=GET_TOKEN)
+    programs = ((PIPENV_CA, "token", user.url), (KEYRING, "get", user.url, "aws"))
+    calls = Calls(user.sandbox)
+    ended = at_once((programs[n % 2], user.env, user.folder) for n in range(count))
+    return ended, calls.count()
 
 
-def test_cold_processes_on_one_home_share_one_call(
-    calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
-) -> None:
-    del sandbox_env["PIPENV_CA_CACHE_DIR"]
-    ended, calls = on_one_home(calm, sandbox_env, tmp_path, size(24, 200))
+def test_cold_processes_on_one_home_share_one_call(user: User, size: Size, figure: Figure) -> None:
+    ended, calls = on_one_home(user, size(24, 200))
     ((status, token, silence),) = {one[:3] for one in ended}
     assert (status, bool(token.strip()), silence, calls) == (0, True, "", 1)
     figure(f"{len(ended)} cold processes on one home", f"{calls} AWS call; {slowest(ended)}")
 
 
 def test_refused_processes_on_one_home_share_a_few_calls(
-    calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
+    user: User, size: Size, figure: Figure
 ) -> None:
-    calm.deny("codeartifact:GetAuthorizationToken")
-    ended, calls = on_one_home(calm, sandbox_env, tmp_path, size(24, 200))
+    user.sandbox.deny("codeartifact:GetAuthorizationToken")
+    ended, calls = on_one_home(user, size(24, 200))
     for one in ended[::2]:
         assert_error(
             Result(*one[:3]), 1, "AWS denies a token for", "codeartifact:GetAuthorizationToken"
@@ -113,21 +109,20 @@ def test_refused_processes_on_one_home_share_a_few_calls(
 
 @pytest.mark.shows_token("files", "output")
 def test_many_machines_get_a_token_from_a_throttling_aws(
-    calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
+    user: User, size: Size, figure: Figure
 ) -> None:
-    del sandbox_env["PIPENV_CA_CACHE_DIR"]
     count = size(60, 300)
     rate = QUOTA * count // 300
-    calm.limit_rate(rate, name=GET_TOKEN)
-    calls = Calls(calm)
-    words = (sys.executable, _FLEET, calm.endpoint.simple_url, str(count), tmp_path)
-    with started(*words, env=sandbox_env, cwd=tmp_path) as process:
+    user.sandbox.limit_rate(rate, name=GET_TOKEN)
+    calls = Calls(user.sandbox)
+    words = (sys.executable, _FLEET, user.url, str(count), user.folder)
+    with started(*words, env=user.env, cwd=user.folder) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGUSR1)
         _, said = process.communicate(timeout=2 * BOUND)
     assert said == ""
-    seen = [json.loads(path.read_text()) for path in tmp_path.glob("*/seen.json")]
+    seen = [json.loads(path.read_text()) for path in user.folder.glob("*/seen.json")]
     assert [one["error"] for one in seen if "error" in one] == []
     assert len({one["token"] for one in seen}) == count
     waited = [one["seconds"] for one in seen]
@@ -144,31 +139,26 @@ def test_many_machines_get_a_token_from_a_throttling_aws(
 @pytest.mark.shows_token("files")
 @pytest.mark.parametrize("state", ["cold", "ending"])
 def test_projects_that_start_at_once_make_one_call(
-    state: str,
-    calm: Sandbox,
-    sandbox_env: dict[str, str],
-    tmp_path: Path,
-    size: Size,
-    figure: Figure,
+    state: str, user: User, size: Size, figure: Figure
 ) -> None:
-    pipenv = tmp_path / "pipenv"
+    pipenv = user.folder / "pipenv"
     pipenv.write_text(f'#!/bin/sh\necho "${TOKEN_VARIABLE}" > given\n')
     pipenv.chmod(0o755)
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv), "PIPENV_CA_ROUTE": "as-written"}
+    env = user.env | {"PIPENV_CA_PIPENV": str(pipenv), "PIPENV_CA_ROUTE": "as-written"}
     old = None
     if state == "ending":
-        old = get_token(calm, env, tmp_path)
-        (path,) = Path(env["PIPENV_CA_CACHE_DIR"]).glob("*.json")
+        old = user.token()
+        (path,) = Path(env["HOME"]).glob(".cache/codeartifact-pipenv/*.json")
         document = json.loads(path.read_bytes())
         del document["check"]
         for name in ("issued_at", "expires_at"):
             document[name] -= 11.9 * 3600  # of 12 hours
         TokenCache(str(path.parent)).write(path.stem, document)
-    projects = [tmp_path / f"project {number}" for number in range(size(24, 64))]
+    projects = [user.folder / f"project {number}" for number in range(size(24, 64))]
     for project in projects:
         project.mkdir()
-        write_pipfile(project, source(calm.endpoint), '[packages]\norb-common = "*"\n')
-    calls = Calls(calm)
+        write_pipfile(project, source(user.sandbox.endpoint), '[packages]\norb-common = "*"\n')
+    calls = Calls(user.sandbox)
     ended = at_once(
         ((PIPENV_CA, ("lock", "sync")[n % 2]), env, project) for n, project in enumerate(projects)
     )
@@ -207,14 +197,20 @@ print(json.dumps([before, state(), list(map(list, answers.values())), seconds]))
 
 
 @pytest.mark.shows_token("files", "output")
-def test_many_look_ups_take_no_more_memory_or_files(
-    calm: Sandbox, sandbox_env: dict[str, str], tmp_path: Path, size: Size, figure: Figure
-) -> None:
+def test_many_look_ups_take_no_more_memory_or_files(user: User, size: Size, figure: Figure) -> None:
     count = size(3_300, 33_000)
-    refused = endpoint_for(calm.endpoint.domain._replace(name="not-there"), "team").simple_url
-    services = calm.endpoint.simple_url, "https://index.example.com/simple/", refused
-    words = (sys.executable, "-c", _LOOK_UPS, *services, sandbox_env["PIPENV_CA_CACHE_DIR"])
-    ended = run(*words, str(count), env=sandbox_env, cwd=tmp_path)
+    refused = endpoint_for(
+        user.sandbox.endpoint.domain._replace(name="not-there"), "team"
+    ).simple_url
+    services = user.url, "https://index.example.com/simple/", refused
+    words = (
+        sys.executable,
+        "-c",
+        _LOOK_UPS,
+        *services,
+        user.env["HOME"] + "/.cache/codeartifact-pipenv",
+    )
+    ended = run(*words, str(count), env=user.env, cwd=user.folder)
     assert ended.status == 0, ended.output
     before, after, ([token], nothing, refusal), seconds = json.loads(ended.stdout)
     assert isinstance(token, str)
