@@ -326,24 +326,14 @@ def test_dotenv_settings_of_aws_and_of_this_program_are_ignored(
     assert not (poisoned.folder / "tokens").exists()
 
 
-PERSONAL = {
-    "pipenv": '"./program"',
-    "keyring-backend": '"evil_backend.Backend"',
-    "allowed-owners": '["999999999999"]',
-    "no-cache": "true",
-    "cache-dir": '"."',
-    "role": '"arn:aws:iam::999999999999:role/evil"',
-}
-
-
-@pytest.mark.parametrize("name", PERSONAL)
+@pytest.mark.parametrize("name", [each.name for each in SETTINGS.values() if each.personal])
 def test_personal_settings_in_a_project_are_refused(
     name: str, poisoned: PoisonedProject, marker: Path
 ) -> None:
-    assert set(PERSONAL) == {setting.name for setting in SETTINGS.values() if setting.personal}
     poisoned.program("program", marker)
     poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
-    poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = {PERSONAL[name]}\n")
+    value = "evil_backend.Backend" if name == "keyring-backend" else "./program"
+    poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = '{value}'\n")
     poisoned.refused("may not choose", "lock")
     words = (KEYRING, "get", poisoned.codeartifact.endpoint.simple_url, "aws")
     got = run(*words, env=poisoned.env, cwd=poisoned.folder)
