@@ -210,7 +210,7 @@ def _large_row(sandbox: Sandbox, programs: Programs, environ: Mapping[str, str],
         (programs.folder / name).mkdir()
         path = write_pipfile(programs.folder / name, PYPI_SOURCE, *tables, f"[packages]\n{text}")
         environs.append(dict(environ) | {"PIPENV_PIPFILE": str(path)})
-    # Shorter than any command of pipenv, and long enough for what runs beside it.
+    # Shorter than any command of pipenv, and long enough for the prefetching of pages.
     idle = programs.folder / "idle-pipenv"
     idle.write_text("#!/bin/sh\nexec sleep 0.3\n", encoding="utf-8")
     idle.chmod(0o755)

@@ -87,7 +87,7 @@ def _outcomes(
     environ: Mapping[str, str],
     index: str | None,
 ) -> dict[str, Outcome]:
-    """Run the tests in an environment of their own; return what each came to."""
+    """Run the tests in a new environment; return the outcome of each."""
     home, shims, venv = folder / "home", folder / "shims", folder / "venv"
     for place in (home, shims):
         place.mkdir(parents=True)

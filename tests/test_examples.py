@@ -197,7 +197,7 @@ def test_fixtures_and_faults_of_the_sandbox_work_in_another_project(
     imports = "from codeartifact_pipenv.sandbox.behaviour import Behaviour\nimport pytest\n"
     (tmp_path / "conftest.py").write_text(imports + behaviour)
     played = textwrap.indent(f"sandbox = codeartifact_sandbox\n{faults}", "    ")
-    test = f"def test_faults(codeartifact_sandbox):\n{played}\n"
+    test = f"def test_faults_of_the_guide_work(codeartifact_sandbox):\n{played}\n"
     (tmp_path / "test_it.py").write_text(f"import subprocess\n{released}\n{test}")
     assert "2 passed" in bash(["python -m pytest -q test_it.py"], clean_env, tmp_path)
 

@@ -112,13 +112,12 @@ SHOW = "from codeartifact_pipenv.assistant.guides import *; print(*[p.name for p
     ("command", "status", "said"),
     [
         (f"{UVX} lint", 0, "[url-http]"),
-        (f"{UVX} --ca-version", 0, "codeartifact-pipenv "),
         (f"{UVX} --version", 0, "pipenv, version "),
         (f"{UVX} mcp", 1, "pip install 'codeartifact-pipenv[mcp]'"),
         ("uvx --python PYTHON pipx run --spec WHEEL codeartifact-pipenv lint", 0, "[url-http]"),
         (f"uv run --no-project --python PYTHON --with WHEEL python -c '{SHOW}'", 0, GUIDES),
     ],
-    ids=["lint", "own version", "version", "mcp", "pipx", "guides"],
+    ids=["lint", "version", "mcp", "pipx", "guides"],
 )
 def test_the_wheel_works_outside_of_a_checkout(
     command: str, status: int, said: str, wheel: Path, clean_base: dict[str, str], tmp_path: Path
@@ -148,12 +147,10 @@ def test_the_wheel_declares_its_commands_plugins_and_requirements(wheel: Path) -
         metadata = message_from_bytes(archive.read(f"{INFO}/METADATA"))
     for line in (
         "pipenv-ca = codeartifact_pipenv.__main__:main",
-        "codeartifact-pipenv = codeartifact_pipenv.__main__:main",
         "CodeArtifact = codeartifact_pipenv.auth.backend",
         "codeartifact_pipenv = codeartifact_pipenv.sandbox.pytest_plugin",
     ):
         assert line in points
-    assert (metadata["Name"], metadata["Version"]) == ("codeartifact-pipenv", __version__)
     assert metadata["Requires-Python"] == ">=3.10"
     assert (metadata["License-Expression"], metadata["License-File"]) == ("MIT", "LICENSE")
     assert metadata["Description-Content-Type"] == "text/markdown"

@@ -1,4 +1,4 @@
-"""What users of Windows see, on Wine: ``pytest -m windows -n 0``."""
+"""The main commands on Windows, with Wine: ``pytest -m windows -n 0``."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class User:
         wait_for((self.folder / name).exists, seconds=120)
 
     def left(self) -> list[str]:
-        """Return what runs have left: copies beside the Pipfile, and temporary files."""
+        """Return the copies next to the Pipfile and the temporary files that runs have left."""
         temporary = self.home / "AppData" / "Local" / "Temp"
         places = (self.folder.glob(".Pipfile*"), temporary.glob("pipenv-ca-*"))
         return sorted(path.name for found in places for path in found)
@@ -358,7 +358,7 @@ def test_logout_removes_the_login_that_pip_used(simple: User) -> None:
     place = simple.home / "AppData" / "Roaming" / "pip" / "pip.ini"
     simple.succeeds("login", "pip", "--user")
     assert "index-url" in place.read_text()
-    # (pip asks Windows for the folder of the profile, and Wine knows of its own one alone.)
+    # pip asks Windows for the folder of the profile, and Wine knows only one.
     named = {"PIP_CONFIG_FILE": windows_path(place)}
     done = simple.run("pip", "download", "--no-deps", "-d", "got", "orb-common", **named)
     assert done.status == 0, done.output

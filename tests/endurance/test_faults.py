@@ -46,7 +46,7 @@ EVERYWHERE = API | PACKAGES
 
 
 class Fault(NamedTuple):
-    """What causes a fault, what is seen of it by command, and the commands of the short form."""
+    """A fault: its cause, what each command shows of it, and the commands of the short form."""
 
     make: Make
     seen: dict[str, str]

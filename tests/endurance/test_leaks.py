@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.files import files_below
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.traces import CommandLines, assert_not_shown, has_token
+from support.traces import ProcessWatch, assert_not_shown, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from support.users import User
 
@@ -48,8 +47,8 @@ NO_INDEX = [
 ]
 
 
-class Processes(CommandLines):
-    """Collects command lines, and those of the processes with a token in their environment."""
+class Processes(ProcessWatch):
+    """Collects the command lines of one home's processes that have a token, by where they have it."""
 
     def __init__(self, home: str) -> None:
         super().__init__()
@@ -57,18 +56,13 @@ class Processes(CommandLines):
         self.words: set[bytes] = set()
         self.environments: set[bytes] = set()
 
-    def look(self) -> None:
-        """Look once, at the processes of one home alone."""
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                environment = b"\0" + (entry / "environ").read_bytes() + b"\0"
-                if self._home not in environment:
-                    continue
-                line = (entry / "cmdline").read_bytes()
-                if has_token(line):
-                    self.words.add(line)
-                if has_token(environment):
-                    self.environments.add(line)
+    def see(self, process: Path) -> None:
+        environment = b"\0" + (process / "environ").read_bytes() + b"\0"
+        line = (process / "cmdline").read_bytes()
+        if self._home in environment and has_token(line):
+            self.words.add(line)
+        if self._home in environment and has_token(environment):
+            self.environments.add(line)
 
 
 def sources_of(layout: str, sandbox: Sandbox) -> list[str]:

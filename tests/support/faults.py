@@ -205,7 +205,7 @@ COMMANDS = {
 
 
 class Seen(NamedTuple):
-    """What a command printed and how long it took.
+    """The output and the duration of a command.
 
     Attributes:
         words: ``works``, ``fails``, a cause such as ``[throttled]``, or all our messages.

@@ -43,7 +43,7 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def commands(block: str) -> list[str]:
-    """Return the commands of a block, which are ready to be copied: one a line, no prompt."""
+    """Return the commands of a block, one a line, without a prompt."""
     lines = block.splitlines()
     assert not any(line.startswith("$ ") for line in lines), block
     return lines

@@ -24,7 +24,7 @@ _CANNOT = 77
 _SECONDS = 600.0
 # A blank in its path, as in "Program Files".
 _ENVIRONMENT = r"C:\my tools"
-# What Windows itself sets; the rest of a test's environment is the test's.
+# The part of PATH that Windows sets.
 _BASE = r"C:\windows\system32;C:\windows"
 
 
@@ -68,7 +68,7 @@ class Windows:
         )
 
     def start(self, *words: str, env: Mapping[str, str], cwd: Path) -> pexpect.spawn[str]:
-        """Start a program of the environment on a terminal of its own."""
+        """Start a program of the environment on a new terminal."""
         first, *others = self._starting(words, env, cwd)
         environ = cast("os._Environ[str]", {**self._wine, "TERM": "xterm"})
         return pexpect.spawn(first, others, env=environ, encoding="utf-8", timeout=_SECONDS)
