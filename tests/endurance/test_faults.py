@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import time
+import venv
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -463,7 +464,9 @@ def aws(
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of one user, whose virtual environment all tests share."""
-    return tmp_path_factory.mktemp("user")
+    folder = tmp_path_factory.mktemp("user")
+    venv.create(folder / "my project" / ".venv", with_pip=True)
+    return folder
 
 
 @pytest.fixture
