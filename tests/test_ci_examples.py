@@ -128,7 +128,6 @@ def acme(tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]) -
 
 @pytest.fixture(scope="module")
 def lock(acme: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The lock of the project, made once."""
     folder = tmp_path_factory.mktemp("lock")
     write_acme_project(folder, acme)
     env = acme.environ() | {"HOME": str(folder), "PIPENV_NOSPIN": "1"}

@@ -61,7 +61,6 @@ def oldest(request: pytest.FixtureRequest, clients: Clients, tmp_path: Path) -> 
 
 
 def check_versions(place: Place, bounds: dict[str, str]) -> None:
-    """Check that an environment has the lowest versions."""
     found: dict[str, Version] = {
         canonicalize_name(each.name): Version(each.version)
         for each in distributions(

@@ -31,14 +31,12 @@ print("done")
 
 
 def on_terminal(words: list[str], env: Mapping[str, str], folder: Path, kind: str = "xterm") -> str:
-    """Run a program on a terminal; return everything that it wrote there."""
     with Terminal(*words, env={**env, "TERM": kind}, cwd=folder) as terminal:
         terminal.finish()
     return terminal.shown
 
 
 def work(seconds: float, tells: bool = True, more: str = "pass") -> list[str]:
-    """Return a program that does slow work."""
     return [sys.executable, "-c", _WORK.format(seconds=seconds, tells=tells, more=more)]
 
 

@@ -94,7 +94,6 @@ def follow(reader: Reader, *texts: str) -> Result:
 
 
 def move(reader: Reader, name: str) -> None:
-    """Go to an empty folder."""
     reader.folder = reader.folder.parent / name
     reader.folder.mkdir()
 

@@ -33,7 +33,6 @@ COMMENT = "# Für Jörg\r\n"
 
 @pytest.fixture(scope="session")
 def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
-    """The machine."""
     with windows_machine(tmp_path_factory.mktemp("wheels")) as machine:
         yield machine
 
@@ -247,7 +246,6 @@ def test_the_next_command_waits_for_a_pipenv_that_outlives_its_run(simple: User)
 
 
 def ended(program: pexpect.spawn[str]) -> int | None:
-    """Return a program's exit status when it has ended."""
     program.expect(pexpect.EOF)
     program.close()
     status: int | None = program.exitstatus

@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -158,18 +157,6 @@ def test_another_user_reads_no_secret_of_a_run(user: User, tmp_path: Path) -> No
         taken.settimeout(0.2)
         with pytest.raises(TimeoutError):
             taken.accept()
-
-
-def test_idle_clients_without_password_are_disconnected(sandbox: Sandbox) -> None:
-    made = ProxyIndex(IndexSources([Upstream(sandbox.endpoint, "t")]))
-    with made as index:
-        port = urlsplit(index.url).port or 0
-        idle = [socket.create_connection((index.host, port)) for _ in range(50)]
-        for connection in idle:
-            connection.settimeout(60)
-            assert connection.recv(1) == b""
-            connection.close()
-        wait_for(lambda: threading.active_count() < 20)
 
 
 def test_no_other_server_can_use_the_address_of_the_index(sandbox: Sandbox) -> None:

@@ -146,7 +146,6 @@ record["netrc"] = open(os.environ["NETRC"]).read() if "NETRC" in os.environ else
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a token cache for all tests of this module."""
     return tmp_path_factory.mktemp("cache") / "tokens"
 
 
@@ -166,7 +165,6 @@ def evil() -> Iterator[ForeignIndex]:
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
-    """Return a file that code of the project makes when it runs."""
     return tmp_path / "was-run"
 
 

@@ -130,7 +130,6 @@ def test_arguments_and_variables_are_printed_clean(hostile: HostileProject) -> N
 
 @pytest.fixture
 def server() -> Iterator[FixedAnswer]:
-    """A hostile AWS or index."""
     with served(FixedAnswer()) as server:
         yield server
 

@@ -58,12 +58,10 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(name: str, make: Make, seen: dict[str, str], short: str = "") -> None:
-    """Write a row of the table."""
     FAULTS[name] = Fault(make, seen, tuple(short.split()))
 
 
 def api(kind: str, value: float, times: int | None = None) -> Make:
-    """Return a fault in AWS's answers to the request for a token."""
     return lambda machine: getattr(machine.sandbox, kind)(
         value, on="api", name=GET_TOKEN, times=times
     )
@@ -440,7 +438,6 @@ fault("HOME a file", home_variable("a file"), EVERYWHERE, "loopback")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of every cell, or of some in the short form."""
     if "cell" in metafunc.fixturenames:
         long = metafunc.config.getoption("--long")
         rows = FAULTS.items()

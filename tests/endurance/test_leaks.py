@@ -66,7 +66,6 @@ class Processes(ProcessWatch):
 
 
 def sources_of(layout: str, sandbox: Sandbox) -> list[str]:
-    """Return the sources of a layout."""
     if layout == "two sources":
         return [PYPI_SOURCE, source(sandbox.endpoint._replace(repository="lonely"))]
     return [source(sandbox.endpoint, **({} if layout == "one source" else {"userinfo": ""}))]
@@ -91,7 +90,6 @@ def user(user: User) -> User:
 def test_no_command_shows_a_token_while_it_runs_or_afterwards(
     *, layout: str, loud: bool, user: User, size: Callable[[int, int], int]
 ) -> None:
-    """It is in no argument, no output and no file, and in an environment only if necessary."""
     write_pipfile(user.folder, *sources_of(layout, user.sandbox), PACKAGES)
     token = user.token()
     options, env = (["--ca-verbose"], user.env | LOUD) if loud else ([], user.env)

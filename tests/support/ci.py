@@ -51,7 +51,6 @@ def load_yaml(path: Path) -> Any:
 
 
 def add_program(folder: Path, name: str, text: str) -> None:
-    """Put a script into a folder."""
     (folder / name).write_text(text, encoding="utf-8")
     (folder / name).chmod(0o755)
 
