@@ -197,24 +197,15 @@ def test_planted_files_in_the_project_change_nothing(way: str, user: User, tmp_p
 PLANTED = "eyJhbGciOiJkaXIifQ.planted.by.the.neighbour"
 
 
-def _replace_by(other: Path, kept: Path, link: Callable[[Path, Path], object]) -> None:
+def _is_hard_link(kept: Path, other: Path) -> None:
     kept.rename(other)
     os.chown(other, NOBODY, NOBODY)
-    link(other, kept)
-
-
-def _is_pipe(kept: Path, _: Path) -> None:
-    kept.unlink()
-    os.mkfifo(kept, 0o600)
+    os.link(other, kept)
 
 
 UNSAFE: dict[str, Callable[[Path, Path], object]] = {
-    "his file": lambda kept, _: os.chown(kept, NOBODY, NOBODY),
-    "a hard link to his": lambda kept, other: _replace_by(other, kept, os.link),
+    "a hard link to his": _is_hard_link,
     "his folder": lambda kept, _: os.chown(kept.parent, NOBODY, NOBODY),
-    "a link to his": lambda kept, other: _replace_by(other, kept, os.symlink),
-    "others can read it": lambda kept, _: kept.chmod(0o640),
-    "a pipe": _is_pipe,
     "a folder for everybody": lambda kept, _: kept.parent.chmod(0o777),
 }
 
