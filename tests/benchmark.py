@@ -27,6 +27,7 @@ from support.projects import PYPI_SOURCE, make_private_packages, source, write_p
 from support.sandbox import get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,10 +38,7 @@ from keyring.backend import KeyringBackend
 
 class IdleBackend(KeyringBackend):
     priority = 9
-    set_password = delete_password = None
-
-    def get_password(self, service, username):
-        return None
+    set_password = delete_password = get_password = lambda *_: None
 """
 
 
@@ -125,7 +123,10 @@ class Programs:
     @cache  # noqa: B019 - as above
     def install_keyrings(self) -> None:
         self.install()
-        _add_idle_backend(install(self.folder / "idle", "keyring"))
+        points = "[keyring.backends]\nIdle = idle_backend\n"
+        modules = {"idle_backend.py": _IDLE, "idle_backend-1.0.dist-info/entry_points.txt": points}
+        idle = make_wheel(self.folder, "idle-backend", "1.0", ["keyring"], modules=modules)
+        install(self.folder / "idle", str(idle))
         install(self.folder / "existing", "keyrings.codeartifact")
 
 
@@ -237,16 +238,6 @@ def _keyring_rows(sandbox: Sandbox, programs: Programs, pairs: int) -> Iterator[
         name = f"keyring get, {host}, {package} : keyring"
         words, statuses = [str(place / "keyring"), "get", url, "aws"], (int(url != own), 1)
         yield Row(name, words, theirs, limit, environ, environ, folder, pairs, prepare, statuses)
-
-
-def _add_idle_backend(scripts: Path) -> None:
-    (place,) = scripts.parent.glob("[Ll]ib/**/site-packages")
-    (place / "idle_backend.py").write_text(_IDLE, encoding="utf-8")
-    information = place / "idle_backend-1.0.dist-info"
-    information.mkdir()
-    metadata = "Metadata-Version: 2.1\nName: idle-backend\nVersion: 1.0\n"
-    (information / "METADATA").write_text(metadata)
-    (information / "entry_points.txt").write_text("[keyring.backends]\nIdle = idle_backend\n")
 
 
 def _measure(row: Row) -> tuple[float, float, float]:
