@@ -1,14 +1,9 @@
 """Cost of this program as ratios of interleaved runs: ``python tests/benchmark.py``.
 
-Each row runs two commands in turn, against one sandbox, and shows the median of the ratios
-of the pairs with its quartiles. Absolute times depend on the machine, so only one row has a
-limit in milliseconds: a large Pipfile against a small one. Exit status 1 if a median is over
-its limit.
-
-Programs are installed, never editable, and compiled to bytecode, as users have them. The rows of
-keyring compare our backend, keyring with a backend that always answers None (without any backend
-keyring fails with a traceback, which takes longer), and keyrings.codeartifact, which has no limit.
-``benchmark_downloads`` measures downloads.
+Each row runs two commands in turn, against one sandbox, and shows the median of the ratios of the
+pairs with its quartiles. Exit status 1 if a median is over its limit. Programs are installed and
+compiled to bytecode, as users have them. The rows of keyring compare our backend, one that always
+answers None, and keyrings.codeartifact, which has no limit. ``benchmark_downloads`` measures downloads.
 """
 
 from __future__ import annotations
@@ -32,6 +27,7 @@ from support.projects import PYPI_SOURCE, make_private_packages, source, write_p
 from support.sandbox import get_token
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
+from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,18 +38,14 @@ from keyring.backend import KeyringBackend
 
 class IdleBackend(KeyringBackend):
     priority = 9
-    set_password = delete_password = None
-
-    def get_password(self, service, username):
-        return None
+    set_password = delete_password = get_password = lambda *_: None
 """
 
 
 class Row(NamedTuple):
-    """Two commands that do the same, and the limit for ours.
+    """Two commands that do the same, and the limit for ours: a ratio, or a difference.
 
-    The limit is a ratio, or with ``milliseconds`` a difference. ``prepare`` is called before they
-    run, and does only once what many rows need.
+    ``prepare`` is called before they run, and does only once what many rows need.
     """
 
     name: str
@@ -107,12 +99,7 @@ def _show(rows: list[Row], results: list[tuple[float, float, float]]) -> bool:
 
 
 class Programs:
-    """The programs that are measured, each installed when a row first needs it.
-
-    Args:
-        folder: where they are installed.
-        aws: the AWS CLI to use, or None for this environment's, or else a new one.
-    """
+    """The programs that are measured, each installed in a folder when a row first needs it."""
 
     def __init__(self, folder: Path, aws: str | None) -> None:
         self.folder = folder
@@ -136,7 +123,10 @@ class Programs:
     @cache  # noqa: B019 - as above
     def install_keyrings(self) -> None:
         self.install()
-        _add_idle_backend(install(self.folder / "idle", "keyring"))
+        points = "[keyring.backends]\nIdle = idle_backend\n"
+        modules = {"idle_backend.py": _IDLE, "idle_backend-1.0.dist-info/entry_points.txt": points}
+        idle = make_wheel(self.folder, "idle-backend", "1.0", ["keyring"], modules=modules)
+        install(self.folder / "idle", str(idle))
         install(self.folder / "existing", "keyrings.codeartifact")
 
 
@@ -221,7 +211,7 @@ def _large_row(sandbox: Sandbox, programs: Programs, environ: Mapping[str, str],
         (programs.folder / name).mkdir()
         path = write_pipfile(programs.folder / name, PYPI_SOURCE, *tables, f"[packages]\n{text}")
         environs.append(dict(environ) | {"PIPENV_PIPFILE": str(path)})
-    # Shorter than any command of pipenv, and long enough for what runs beside it.
+    # Shorter than any command of pipenv, and long enough for the prefetching of pages.
     idle = programs.folder / "idle-pipenv"
     idle.write_text("#!/bin/sh\nexec sleep 0.3\n", encoding="utf-8")
     idle.chmod(0o755)
@@ -248,16 +238,6 @@ def _keyring_rows(sandbox: Sandbox, programs: Programs, pairs: int) -> Iterator[
         name = f"keyring get, {host}, {package} : keyring"
         words, statuses = [str(place / "keyring"), "get", url, "aws"], (int(url != own), 1)
         yield Row(name, words, theirs, limit, environ, environ, folder, pairs, prepare, statuses)
-
-
-def _add_idle_backend(scripts: Path) -> None:
-    (place,) = scripts.parent.glob("[Ll]ib/**/site-packages")
-    (place / "idle_backend.py").write_text(_IDLE, encoding="utf-8")
-    information = place / "idle_backend-1.0.dist-info"
-    information.mkdir()
-    metadata = "Metadata-Version: 2.1\nName: idle-backend\nVersion: 1.0\n"
-    (information / "METADATA").write_text(metadata)
-    (information / "entry_points.txt").write_text("[keyring.backends]\nIdle = idle_backend\n")
 
 
 def _measure(row: Row) -> tuple[float, float, float]:

@@ -49,8 +49,6 @@ class Measure(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A project folder, and the environment in which one program works there."""
-
     project: Path
     environ: dict[str, str]
 
@@ -63,15 +61,7 @@ class _Synced(NamedTuple):
 
 
 class Downloads:
-    """Measures the rows; nothing is prepared before a row needs it.
-
-    Args:
-        folder: where homes and projects go.
-        scripts: the folder of the programs.
-        install: installs the programs, if they are not there yet.
-        pairs: pairs of runs for each row of time.
-        stack: ends the sandbox.
-    """
+    """Measures the rows with some pairs of runs; nothing is prepared before a row needs it."""
 
     def __init__(
         self,

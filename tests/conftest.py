@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import signal
-import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("short")
-
-CLIENTS = "clients that ask keyring, with AWS's credentials alone"
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -106,7 +103,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{driven:<40} {checked}  {verdict}"
             for (driven, checked), verdict in sorted(rows["conformance"])
         ],
-        CLIENTS: [
+        "clients that ask keyring, with AWS's credentials alone": [
             f"{client:<8} {version:<10} {way:<44} {done}: {verdict}"
             for (client, version, way, done), verdict in sorted(rows["client"])
         ],
@@ -116,9 +113,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         "causes recognised": list(counts(rows["cause"])),
         "faults as expected": list(counts(rows["fault"])),
     }
-    if rows["client"]:
-        passed = sum(verdict == "ok" for _, verdict in rows["client"])
-        tables[CLIENTS].append(f"{passed} of {len(rows['client'])} ways ok")
     for title, lines in tables.items():
         if lines:
             terminalreporter.section(title)
@@ -128,7 +122,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def cell_lines(rows: list[tuple[Any, str]]) -> Iterator[str]:
     """Yield a line for each version and layout of the matrix, and one for all."""
-    results = []
+    results: list[str] = []
     for version, layout, cells in sorted((row for row, _ in rows), key=lambda row: row[:2]):
         failed = ", ".join(name for name, result in cells.items() if result != "ok")
         verdict = f"FAILED: {failed}" if failed else "all ok"
@@ -141,8 +135,8 @@ def cell_lines(rows: list[tuple[Any, str]]) -> Iterator[str]:
 def counts(rows: list[tuple[Any, str]]) -> Iterator[str]:
     """Yield for each group how many of its rows passed, and the names of the others."""
     for group in sorted({group for (group, _), _ in rows}):
-        verdicts = [(name, verdict) for (other, name), verdict in rows if other == group]
-        missed = [name for name, verdict in verdicts if verdict == "FAILED"]
+        verdicts = {name: verdict for (other, name), verdict in rows if other == group}
+        missed = [name for name, verdict in verdicts.items() if verdict == "FAILED"]
         more = f"; not: {', '.join(missed)}" if missed else ""
         yield f"by {group}: {len(verdicts) - len(missed)} of {len(verdicts)}{more}"
 
@@ -212,13 +206,10 @@ def http(sandbox: Sandbox) -> Iterator[Http]:
 def public() -> Iterator[FakePublicIndex]:
     """A public index on loopback."""
     from support.sandbox import FakePublicIndex
+    from support.servers import served
 
-    with FakePublicIndex() as index:
-        thread = threading.Thread(target=index.serve_forever, args=(0.01,))
-        thread.start()
+    with served(FakePublicIndex()) as index:
         yield index
-        index.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")

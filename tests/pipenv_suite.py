@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
@@ -57,8 +58,6 @@ _NEEDED = ("pytest", "pytest-timeout", "pytest-rerunfailures", "mock")
 
 
 class Outcome(NamedTuple):
-    """What a test came to, and what it said."""
-
     kind: str
     said: str
 
@@ -75,12 +74,9 @@ def main(checkout: Path, words: Sequence[str]) -> int:
         ThreadPoolExecutor() as pool,
     ):
         index = sandbox.endpoint.simple_url.rstrip("/")
-        bare = pool.submit(
-            _outcomes, checkout, Path(folder, "bare"), words, clean_environment(), None
-        )
-        ours = pool.submit(
-            _outcomes, checkout, Path(folder, "ours"), words, sandbox.environ(), index
-        )
+        play = partial(_outcomes, checkout, words=words)
+        bare = pool.submit(play, Path(folder, "bare"), environ=clean_environment(), index=None)
+        ours = pool.submit(play, Path(folder, "ours"), environ=sandbox.environ(), index=index)
         return _compare(bare.result(), ours.result())
 
 
@@ -91,7 +87,7 @@ def _outcomes(
     environ: Mapping[str, str],
     index: str | None,
 ) -> dict[str, Outcome]:
-    """Run the tests in an environment of their own; return what each came to."""
+    """Run the tests in a new environment; return the outcome of each."""
     home, shims, venv = folder / "home", folder / "shims", folder / "venv"
     for place in (home, shims):
         place.mkdir(parents=True)
@@ -110,19 +106,11 @@ def _outcomes(
         shim.chmod(0o755)
     report = folder / "report.xml"
     # (Plain asserts: the modules are compiled by the plugin. Compiled ones of the checkout's are not read.)
-    pytest = [str(venv / "bin/python"), "-X", f"pycache_prefix={folder}/compiled", "-m", "pytest"]
-    own = [
-        "-q",
-        "-o",
-        "addopts=",
-        "-p",
-        PLUGIN,
-        "-p",
-        "no:cacheprovider",
-        "--assert=plain",
-        "--timeout=600",
-    ]
-    command = [*pytest, *own, f"--junitxml={report}", "tests/integration", *words]
+    options = (
+        f"-m pytest -q -o addopts= -p {PLUGIN} -p no:cacheprovider --assert=plain --timeout=600"
+    )
+    command = [str(venv / "bin/python"), "-X", f"pycache_prefix={folder}/compiled"]
+    command += [*options.split(), f"--junitxml={report}", "tests/integration", *words]
     done = subprocess.run(
         command, env=env, cwd=checkout, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

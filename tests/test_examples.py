@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import shutil
-from fnmatch import fnmatchcase
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
 EXAMPLES = ROOT / "examples"
 WIDE = pytest.mark.wide
 # Documents and folders that one test plays from the first line to the last.
-WHOLE = (
-    *(f"guides/{name}.md#*" for name in ("assistant", "clients", "compatibility", "integration")),
-    *(f"guides/{name}.md#*" for name in ("lint", "performance", "project-template", "provision")),
-    *("guides/python-standards.md#*", "guides/settings.md#*"),
-    *("pictures/*", "publish/*", "quickstart/*"),
+WHOLE = re.compile(
+    r"guides/(assistant|clients|compatibility|integration|lint|performance|project-template"
+    r"|provision|python-standards|settings)\.md#|(pictures|publish|quickstart)/"
 )
 # Files that git ignores, and that commands leave in a checkout.
 OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
@@ -60,7 +58,7 @@ def test_each_example_is_played_by_a_test_that_names_it() -> None:
         name, _, title = example.partition("#")
         words = (name.rpartition("/")[2], f'"{title}"' if title else "")
         named = any(all(word in text for word in words) for text in tests)
-        return named or any(fnmatchcase(example, whole) for whole in WHOLE)
+        return named or WHOLE.match(example) is not None
 
     assert [example for example in examples() if not is_played(example)] == []
 
@@ -148,31 +146,23 @@ def test_quickstart_runs_in_the_demonstration_and_in_an_account(
     demo, own = (commands(block) for _, block in blocks_of("examples/quickstart/README.md"))
     assert "acme-invoices" in bash(demo, clean_env, tmp_path)
     (project / "Pipfile.lock").unlink(missing_ok=True)
-    acme = Sandbox(
-        [project / "packages"],
-        domain="acme",
-        region="eu-west-1",
-        repository="team",
-        base=clean_base,
-    )
-    with acme as sandbox:
+    packages = [project / "packages"]
+    place = {"domain": "acme", "region": "eu-west-1", "repository": "team"}
+    with Sandbox(packages, base=clean_base, **place) as sandbox:  # type: ignore[arg-type]
         said = bash(own, sandbox.environ(clean_env), project)
     assert "1,234,567 in two invoices\n" in said
 
 
 def write_sandbox_project(folder: Path, domain: str, repository: str) -> None:
     """Write a project of one private package for a repository, with the package in ``wheels``."""
-    wheel = make_wheel(folder / "wheels", "our-package", "1.0")
-    url = (
-        f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{domain}.amazonaws.com/pypi/{repository}/simple/"
-    )
+    make_wheel(folder / "wheels", "our-package", "1.0")
+    shutil.copytree(folder / "wheels", folder / "dist")
+    host = f"{domain}.amazonaws.com/pypi/{repository}"
+    url = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{host}/simple/"
     write_project(folder, pipfile('our-package = "*"', ("ca", url)))
-    (folder / "dist").mkdir()
-    shutil.copy(wheel, folder / "dist")
     (folder / "Makefile").write_text(
         "test:\n\tpipenv-ca run python -c 'import our_package'\n"
-        f"release:\n\ttwine upload -u aws --repository-url https://{domain}.amazonaws.com/pypi/"
-        f"{repository}/ dist/*\n"
+        f"release:\n\ttwine upload -u aws --repository-url https://{host}/ dist/*\n"
     )
 
 
@@ -202,31 +192,22 @@ def test_fixtures_and_faults_of_the_sandbox_work_in_another_project(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
     write_sandbox_project(tmp_path, "demo-123456789012.d.codeartifact.us-east-1", "pypi-store")
-    released, behaviour, faults = (
-        block
-        for language, block in blocks_of("examples/guides/sandbox.md", "pytest", "Faults")
-        if language == "python"
-    )
+    found = blocks_of("examples/guides/sandbox.md", "pytest", "Faults")
+    released, behaviour, faults = (block for language, block in found if language == "python")
     imports = "from codeartifact_pipenv.sandbox.behaviour import Behaviour\nimport pytest\n"
     (tmp_path / "conftest.py").write_text(imports + behaviour)
-    played = "\n".join(f"    {line}" for line in faults.splitlines())
-    faults = (
-        f"def test_faults(codeartifact_sandbox):\n    sandbox = codeartifact_sandbox\n{played}\n"
-    )
-    (tmp_path / "test_it.py").write_text(f"import subprocess\n{released}\n{faults}")
-    said = bash(["python -m pytest -q test_it.py"], clean_env, tmp_path)
-    assert "2 passed" in said
+    played = textwrap.indent(f"sandbox = codeartifact_sandbox\n{faults}", "    ")
+    test = f"def test_faults_of_the_guide_work(codeartifact_sandbox):\n{played}\n"
+    (tmp_path / "test_it.py").write_text(f"import subprocess\n{released}\n{test}")
+    assert "2 passed" in bash(["python -m pytest -q test_it.py"], clean_env, tmp_path)
 
 
 @WIDE
 def test_commands_of_the_provisioning_guide_work_in_one_shell(
     clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    lines = [
-        line.removeprefix("$ ")
-        for _, block in blocks_of("examples/guides/provision.md")
-        for line in block.splitlines()
-    ]
+    found = blocks_of("examples/guides/provision.md")
+    lines = [line for _, block in found for line in block.splitlines()]
     add_aws(tmp_path)
     with Sandbox(base=clean_base, owner=OWNER, upstream=False) as sandbox:
         iam = client_of(sandbox, "iam", sandbox.user)

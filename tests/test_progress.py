@@ -31,40 +31,34 @@ print("done")
 
 
 def on_terminal(words: list[str], env: Mapping[str, str], folder: Path, kind: str = "xterm") -> str:
-    """Run a program on a terminal; return everything that it wrote there."""
     with Terminal(*words, env={**env, "TERM": kind}, cwd=folder) as terminal:
         terminal.finish()
     return terminal.shown
 
 
-def work(
-    env: Mapping[str, str], folder: Path, seconds: float, kind: str = "xterm", **more: str
-) -> str:
-    """Do slow work on a terminal; return everything that it wrote there."""
-    script = _WORK.format(seconds=seconds, **{"tells": "True", "more": "pass", **more})
-    return on_terminal([sys.executable, "-c", script], env, folder, kind)
+def work(seconds: float, tells: bool = True, more: str = "pass") -> list[str]:
+    return [sys.executable, "-c", _WORK.format(seconds=seconds, tells=tells, more=more)]
 
 
 def test_slow_work_shows_a_line_and_removes_it(clean_env: dict[str, str], tmp_path: Path) -> None:
     line = f"pipenv-ca does something ...{_ERASE}done\r\n"
-    assert work(clean_env, tmp_path, 1.4) == line
-    assert work(clean_env, tmp_path, 0.1) == "done\r\n"
+    assert on_terminal(work(1.4), clean_env, tmp_path) == line
+    assert on_terminal(work(0.1), clean_env, tmp_path) == "done\r\n"
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(("terminal", "tells"), [("dumb", "True"), ("xterm", "False")])
 def test_progress_is_hidden_from_dumb_terminals_and_clients(
-    terminal: str, tells: str, clean_env: dict[str, str], tmp_path: Path
+    clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    assert work(clean_env, tmp_path, 1.2, terminal, tells=tells) == "done\r\n"
+    assert on_terminal(work(1.2), clean_env, tmp_path, "dumb") == "done\r\n"
+    assert on_terminal(work(1.2, tells=False), clean_env, tmp_path) == "done\r\n"
 
 
 @pytest.mark.wide
 def test_progress_is_hidden_while_a_program_asks_for_a_password(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    script = _WORK.format(tells="True", seconds=0, more="import getpass; getpass.getpass('MFA: ')")
-    words = (sys.executable, "-c", script)
+    words = work(0, more="import getpass; getpass.getpass('MFA: ')")
     with Terminal(*words, env={**clean_env, "TERM": "xterm"}, cwd=tmp_path) as terminal:
         time.sleep(1.6)
         terminal.type(b"1\n")
@@ -77,45 +71,36 @@ def test_progress_is_hidden_while_a_program_asks_for_a_password(
 def test_warning_during_progress_gets_its_own_line(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    said = work(clean_env, tmp_path, 1.4, more='report.warning("It is late.")')
+    said = on_terminal(work(1.4, more='report.warning("It is late.")'), clean_env, tmp_path)
     assert said == f"pipenv-ca does something ...{_ERASE}warning: It is late.\r\ndone\r\n"
 
 
-SIX = 'six = "*"'
-
-
 @pytest.mark.wide
+@pytest.mark.shows_token("output")
 @pytest.mark.parametrize(
-    ("words", "slow", "packages", "told"),
+    ("words", "told"),
     [
-        ("token", "api", SIX, "asks AWS for a token"),
-        ("doctor", "api", SIX, "checks programs, AWS, sources and packages"),
-        ("packages", "api", SIX, "lists repository team"),
-        ("lint --online", "api", SIX, "asks the repositories what is private"),
-        ("--ca-refresh lock", "api", SIX, "asks AWS for a token"),
-        ("lock", "packages", 'orb-nothing = "*"', "looks for the cause"),
+        ("token", "asks AWS for a token"),
+        ("doctor", "checks programs, AWS, sources and packages"),
+        ("packages", "lists repository team"),
+        ("lint --online", "asks the repositories what is private"),
+        ("lock", "looks for the cause"),
     ],
 )
 def test_verbs_show_progress_on_a_terminal_only(
-    words: str,
-    slow: str,
-    packages: str,
-    told: str,
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
+    words: str, told: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    first = [PYPI_SOURCE] if slow == "api" else []
-    write_pipfile(project, *first, source(sandbox.endpoint), f"[packages]\n{packages}\n")
-    sandbox.delay(1.5, on=slow)
+    package = 'orb-nothing = "*"' if words == "lock" else 'six = "*"'
+    first = [] if words == "lock" else [PYPI_SOURCE]
+    write_pipfile(project, *first, source(sandbox.endpoint), f"[packages]\n{package}\n")
+    sandbox.delay(1.5, on="packages" if words == "lock" else "api")
     try:
         said = on_terminal([PIPENV_CA, *words.split()], sandbox_env, project)
         assert f"pipenv-ca {told} ...{_ERASE}" in said
         assert said.count(told) == 1
-        if words != "token":
-            done = run(PIPENV_CA, *words.split(), env=sandbox_env, cwd=project)
-            assert told not in done.output
-            assert "\x1b" not in done.output
+        done = run(PIPENV_CA, "--ca-refresh", *words.split(), env=sandbox_env, cwd=project)
+        assert told not in done.output
+        assert "\x1b" not in done.output
     finally:
         sandbox.heal()
 

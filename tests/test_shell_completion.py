@@ -82,24 +82,21 @@ def test_tab_completes_our_words_pipenvs_words_and_files(
         shell.close(force=True)
 
 
+FISH = """fish --no-config -c|env _PIPENV_CA_COMPLETE=fish_source pipenv-ca | source; \
+complete -C 'pipenv-ca {}'"""
+POWERSHELL = """pwsh -NoProfile -Command|$Env:_PIPENV_CA_COMPLETE = 'powershell_source'; \
+pipenv-ca | Out-String | Invoke-Expression; $Env:_PIPENV_CA_COMPLETE = $null; \
+(TabExpansion2 'pipenv-ca {}').CompletionMatches.CompletionText"""
+
+
 @WIDE
 @pytest.mark.parametrize(("typed", "wanted"), LINES)
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(
-            "fish --no-config -c|env _PIPENV_CA_COMPLETE=fish_source pipenv-ca | source;"
-            " complete -C 'pipenv-ca {}'",
-            marks=needs("fish"),
-        ),
-        pytest.param(
-            "pwsh -NoProfile -Command|$Env:_PIPENV_CA_COMPLETE = 'powershell_source';"
-            " pipenv-ca | Out-String | Invoke-Expression; $Env:_PIPENV_CA_COMPLETE = $null;"
-            " (TabExpansion2 'pipenv-ca {}').CompletionMatches.CompletionText",
-            marks=needs("pwsh"),
-        ),
+        pytest.param(FISH, id="fish", marks=needs("fish")),
+        pytest.param(POWERSHELL, id="powershell", marks=needs("pwsh")),
     ],
-    ids=["fish", "powershell"],
 )
 def test_fish_and_powershell_offer_our_words_pipenvs_words_and_files(
     line: str, typed: str, wanted: str, shell_env: dict[str, str], project: Path
@@ -134,18 +131,11 @@ def test_completion_describes_commands_and_asks_pipenv_only_once(
         ("zsh", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
         ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\nt\n", "twine"),
         ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
-        *(
-            pytest.param("bash", f"pipenv-ca {words}", wanted, marks=WIDE)
-            for words, wanted in (
-                ("login --keyring t", "twine"),
-                ("login pip ", ""),  # each word once
-                ("provision p", "policy protect"),
-                ("provision policy re", "reader"),
-                ("sandbox d", "demo"),
-                ("doctor ", ""),  # any package, and not the word for it in the help
-                ("install ", ""),
-            )
-        ),
+        pytest.param("bash", "pipenv-ca login --keyring t", "twine", marks=WIDE),
+        pytest.param("bash", "pipenv-ca login pip ", "", marks=WIDE),  # each word once
+        pytest.param("bash", "pipenv-ca provision policy re", "reader", marks=WIDE),
+        pytest.param("bash", "pipenv-ca sandbox d", "demo", marks=WIDE),
+        pytest.param("bash", "pipenv-ca doctor ", "", marks=WIDE),  # any package
     ],
 )
 def test_completion_offers_the_words_that_a_command_accepts(
@@ -174,8 +164,7 @@ def test_completion_for_an_unknown_shell_is_refused(
 
 
 def test_help_of_a_pipenv_before_2026_5_is_read() -> None:
-    """Such a pipenv prints its help with click."""
-    found = read_help(
+    found = read_help(  # it was printed with click
         "Usage: pipenv [OPTIONS] COMMAND [ARGS]...\n\nOptions:\n  --where   Output project home.\n"
         "  --python TEXT    Specify which.\n  -d, --dev        Install both.\n\n"
         "Usage Examples:\n   Create a new project:\n   $ pipenv --python 3.7\n\n"

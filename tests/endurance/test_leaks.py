@@ -1,26 +1,21 @@
-"""Every command, at every verbosity, succeeding, failing and crashing: no token is seen.
-
-The fixture ``no_leak`` checks files and output after each test; here also arguments and
-environments of all processes are checked, and the files while a command runs.
-"""
+"""Every command, at every verbosity, succeeding, failing and crashing: no token is seen."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.files import files_below
-from support.programs import PIPENV_CA, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import KEYRING, get_token
-from support.traces import CommandLines, assert_not_shown, has_token
+from support.traces import ProcessWatch, assert_not_shown, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
@@ -52,8 +47,8 @@ NO_INDEX = [
 ]
 
 
-class Processes(CommandLines):
-    """Collects command lines, and those of the processes with a token in their environment."""
+class Processes(ProcessWatch):
+    """Collects the command lines of one home's processes that have a token, by where they have it."""
 
     def __init__(self, home: str) -> None:
         super().__init__()
@@ -61,22 +56,16 @@ class Processes(CommandLines):
         self.words: set[bytes] = set()
         self.environments: set[bytes] = set()
 
-    def look(self) -> None:
-        """Look once, at the processes of one home alone."""
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                environment = b"\0" + (entry / "environ").read_bytes() + b"\0"
-                if self._home not in environment:
-                    continue
-                line = (entry / "cmdline").read_bytes()
-                if has_token(line):
-                    self.words.add(line)
-                if has_token(environment):
-                    self.environments.add(line)
+    def see(self, process: Path) -> None:
+        environment = b"\0" + (process / "environ").read_bytes() + b"\0"
+        line = (process / "cmdline").read_bytes()
+        if self._home in environment and has_token(line):
+            self.words.add(line)
+        if self._home in environment and has_token(environment):
+            self.environments.add(line)
 
 
 def sources_of(layout: str, sandbox: Sandbox) -> list[str]:
-    """Return the sources of a layout."""
     if layout == "two sources":
         return [PYPI_SOURCE, source(sandbox.endpoint._replace(repository="lonely"))]
     return [source(sandbox.endpoint, **({} if layout == "one source" else {"userinfo": ""}))]
@@ -88,10 +77,10 @@ def may_have(layout: str, line: str) -> bool:
 
 
 @pytest.fixture
-def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
-    """Return the environment with downloads in the home folder, as they are by default."""
+def user(user: User) -> User:
+    """Return a user with downloads in the home folder, as they are by default."""
     hidden = {"PIPENV_CACHE_DIR", "PIP_CACHE_DIR"}
-    return {name: value for name, value in sandbox_env.items() if name not in hidden}
+    return user._replace(env={n: value for n, value in user.env.items() if n not in hidden})
 
 
 @pytest.mark.parametrize(
@@ -99,33 +88,23 @@ def traced(sandbox_env: dict[str, str]) -> dict[str, str]:
     [("one source", False), ("one source", True), ("no credentials", True), ("two sources", True)],
 )
 def test_no_command_shows_a_token_while_it_runs_or_afterwards(
-    *,
-    layout: str,
-    loud: bool,
-    sandbox: Sandbox,
-    traced: dict[str, str],
-    project: Path,
-    size: Callable[[int, int], int],
-    figure: Callable[[str, str], None],
+    *, layout: str, loud: bool, user: User, size: Callable[[int, int], int]
 ) -> None:
-    """It is in no argument, no output and no file, and in an environment only if necessary."""
-    write_pipfile(project, *sources_of(layout, sandbox), PACKAGES)
-    token = get_token(sandbox, traced, project)
-    options, env = (["--ca-verbose"], traced | LOUD) if loud else ([], traced)
+    write_pipfile(user.folder, *sources_of(layout, user.sandbox), PACKAGES)
+    token = user.token()
+    options, env = (["--ca-verbose"], user.env | LOUD) if loud else ([], user.env)
     lines = [*INDEX[: size(4, len(INDEX))], *NO_INDEX[: size(3, len(NO_INDEX))]]
     for line in lines:
         with Processes(env["HOME"]) as processes:
-            done = run(PIPENV_CA, *options, *line.split(), env=env, cwd=project)
+            done = user.run(*options, *line.split(), env=env)
         assert_not_shown(token, done)
         # (pipenv's own --verbose shows tracebacks, without this package in them.)
         assert not re.search(r'File "[^"]*codeartifact_pipenv', done.output), line
         assert "Traceback" not in done.output or "--verbose" in line, line
         assert processes.words == set(), line
         assert processes.environments == set() or may_have(layout, line), line
-        assert [path for path in files_below(project) if has_token(path.read_bytes())] == []
+        assert [path for path in files_below(user.folder) if has_token(path.read_bytes())] == []
         assert os.listdir(env["TMPDIR"]) == []
-    told = f"no leak: {layout}, {'loud' if loud else 'quiet'}"
-    figure(told, f"{len(lines)} commands, nothing seen")
 
 
 # --- crashes -----------------------------------------------------------------------------
@@ -145,36 +124,30 @@ http.client.HTTPConnection.putheader = refuse
 
 
 @pytest.fixture(params=["ValueError", "OSError", "RuntimeError"])
-def crashing(
-    request: pytest.FixtureRequest, traced: dict[str, str], tmp_path: Path
-) -> dict[str, str]:
+def crashing(request: pytest.FixtureRequest, user: User, tmp_path: Path) -> dict[str, str]:
     """Return an environment in which every request with a login ends in an error that has it."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_CRASHING.format(error=request.param))
-    return traced | {"PYTHONPATH": str(folder)}
+    (tmp_path / "sitecustomize.py").write_text(_CRASHING.format(error=request.param))
+    return user.env | {"PYTHONPATH": str(tmp_path)}
 
 
 @pytest.mark.parametrize(
     "line", ["doctor --all", "--ca-verbose packages", "lint --online", "--ca-verbose lock"]
 )
 def test_an_error_that_repeats_the_login_is_shown_without_it(
-    line: str, sandbox: Sandbox, crashing: dict[str, str], traced: dict[str, str], project: Path
+    line: str, user: User, crashing: dict[str, str]
 ) -> None:
-    write_pipfile(project, *sources_of("two sources", sandbox), PACKAGES)
-    token = get_token(sandbox, traced, project)
-    done = run(PIPENV_CA, *line.split(), env=crashing, cwd=project)
+    write_pipfile(user.folder, *sources_of("two sources", user.sandbox), PACKAGES)
+    token = user.token()
+    done = user.run(*line.split(), env=crashing)
     assert_not_shown(token, done)
     assert done.status != 0, done.output
-    assert os.listdir(traced["TMPDIR"]) == []
+    assert os.listdir(user.env["TMPDIR"]) == []
 
 
 def test_an_error_of_the_keyring_backend_is_shown_without_the_login(
-    sandbox: Sandbox, crashing: dict[str, str], project: Path
+    user: User, crashing: dict[str, str]
 ) -> None:
-    words = (KEYRING, "get", sandbox.endpoint.simple_url, "aws")
-    done = run(*words, env=crashing, cwd=project)
-    assert done.status == 1, done.output
-    assert done.stdout.strip() == ""
+    done = user.keyring(env=crashing)
+    assert (done.status, done.stdout.strip()) == (1, ""), done.output
     assert "Traceback" not in done.stderr
     assert not re.search("Signature=[0-9a-f]", done.stderr)

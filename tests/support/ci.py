@@ -51,7 +51,6 @@ def load_yaml(path: Path) -> Any:
 
 
 def add_program(folder: Path, name: str, text: str) -> None:
-    """Put a script into a folder."""
     (folder / name).write_text(text, encoding="utf-8")
     (folder / name).chmod(0o755)
 
@@ -71,24 +70,14 @@ def container_credentials(sandbox: Sandbox, role: str) -> Iterator[dict[str, str
     words = {"RoleArn": role, "RoleSessionName": "job", "WebIdentityToken": IDENTITY}
     keys = sts.assume_role_with_web_identity(**words)["Credentials"]
     sts.close()
-    answer = {
-        "AccessKeyId": keys["AccessKeyId"],
-        "SecretAccessKey": keys["SecretAccessKey"],
-        "Token": keys["SessionToken"],
-        "Expiration": "2099-01-01T00:00:00Z",
-    }
+    answer = {name: keys[name] for name in ("AccessKeyId", "SecretAccessKey")}
+    answer |= {"Token": keys["SessionToken"], "Expiration": "2099-01-01T00:00:00Z"}
     with AnsweringServer(body=json.dumps(answer).encode()) as server:
         yield {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/keys"}
 
 
 class Instruction(NamedTuple):
-    """A line of a Dockerfile.
-
-    Attributes:
-        name: such as ``RUN``.
-        mounts: the options of each ``--mount`` of a RUN.
-        words: the rest; the command of a RUN.
-    """
+    """An instruction of a Dockerfile, with the options of its ``--mount`` and the other words."""
 
     name: str
     mounts: list[dict[str, str]]
@@ -113,14 +102,9 @@ def read_dockerfile(text: str) -> list[Instruction]:
 
 
 def build_image(text: str, context: Path, root: Path, env: dict[str, str], secret: str) -> Path:
-    """Play a build: each stage is a folder below ``root``; return the last.
+    """Play a build from a context, in which every secret has one value.
 
-    Args:
-        text: the Dockerfile.
-        context: the folder that is built from.
-        root: where the stages are.
-        env: the environment around a RUN.
-        secret: the value of every secret.
+    Each stage is a folder below ``root``; returns the last.
     """
     stage = folder = root
     inside = env
@@ -132,13 +116,12 @@ def build_image(text: str, context: Path, root: Path, env: dict[str, str], secre
             folder = stage / each.words.strip("/")
         elif each.name == "ENV":
             name, _, value = each.words.partition("=")
-            inside = {**inside, name: f"{stage}{value}" if value.startswith("/") else value}
+            inside = inside | {name: f"{stage}{value}" if value.startswith("/") else value}
         elif each.name == "COPY":
             *words, target = shlex.split(each.words.replace("--from=", f"{root}/"))
-            start = f"{words.pop(0)}" if words[0].startswith(str(root)) else f"{context}/"
-            _run(
-                shlex.join(["cp", "-a", *(f"{start}{word}" for word in words), target]), env, folder
-            )
+            start = words.pop(0) if words[0].startswith(str(root)) else f"{context}/"
+            places = [f"{start}{word}" for word in words]
+            _run(shlex.join(["cp", "-a", *places, target]), env, folder)
         elif each.name == "RUN":
             with tempfile.TemporaryDirectory() as mounted:
                 # (In place of /run/secrets, which belongs to the machine.)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -13,15 +14,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support.files import files_below
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, get_token
+from support.traces import leaks_in_files
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 PROXY_PASSWORD = "hunter2"
 TOOLS, COMMON = "orb-tools", "orb-common"
-# The start of every token, here and at AWS: its readable header.
-TOKEN_MARK = "eyJ2ZXIiOj"
 OWN_LINE = re.compile(r"^(?:error|hint|warning|codeartifact-pipenv): .*$", re.MULTILINE)
 
 
@@ -44,12 +42,12 @@ def publish_packages(sandbox: Sandbox, folder: Path) -> None:
         sandbox.publish(make_wheel(folder, name, "1.0", requires=needs, modules=module))
 
 
-class World:
-    """A user with a project.
+class Machine:
+    """A machine with a user, who has a project.
 
     Attributes:
         prefix: words before every command, such as those for other mounts.
-        listener: a socket to close at the end.
+        end: what to do after the test.
     """
 
     def __init__(
@@ -58,12 +56,17 @@ class World:
         self.sandbox = sandbox
         self.public = public
         self.prefix: tuple[str, ...] = ()
-        self.listener: socket.socket | None = None
-        self._threads: list[threading.Thread] = []
+        self.end = contextlib.ExitStack()
         self.folder, self.home = place / "my project", place / "home"
         self.temporary = place / "tmp"
-        for folder in (self.folder, self.home, self.temporary):
-            folder.mkdir(exist_ok=True)
+        for path in [*self.folder.glob("Pipfile*"), *self.folder.glob("target")]:
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        for path in self.folder.glob(".venv/lib/*/site-packages/orb_*"):
+            shutil.rmtree(path)
+        for folder in (self.home, self.temporary, place / "pipenv-cache", place / "pip-cache"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         hidden = ("PIP_", "XDG_")
         kept = {name: value for name, value in base.items() if not name.startswith(hidden)}
         self.env = sandbox.environ(kept) | {
@@ -102,33 +105,11 @@ class World:
         (path,) = self.home.glob(".cache/codeartifact-pipenv/*.json")
         return path
 
-    def clock(self, seconds: float) -> None:
-        """Set AWS's clock ahead of this machine's."""
-        self.sandbox.clock_offset = seconds
-
     def start(self, work: Callable[[], None]) -> None:
         """Do something while commands run."""
-        self._threads.append(threading.Thread(target=work))
-        self._threads[-1].start()
-
-    def finish(self) -> None:
-        """Wait for everything that was started."""
-        for thread in self._threads:
-            thread.join()
-        if self.listener is not None:
-            self.listener.close()
-
-    def reset(self) -> None:
-        """Restore the first state; the virtual environment stays, without the packages."""
-        for name in ("pipenv-cache", "pip-cache"):
-            shutil.rmtree(self.folder.parent / name, ignore_errors=True)
-        for folder in (self.home, self.temporary):
-            shutil.rmtree(folder)
-            folder.mkdir()
-        for path in [*self.folder.glob("Pipfile*"), *self.folder.glob("target")]:
-            path.unlink() if path.is_file() else shutil.rmtree(path)
-        for path in self.folder.glob(".venv/lib/*/site-packages/orb_*"):
-            shutil.rmtree(path)
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.end.callback(thread.join)
 
     def run(self, *words: str) -> Result:
         return run(*self.prefix, *words, env=self.env, cwd=self.folder)
@@ -137,14 +118,18 @@ class World:
         """Put a token into the cache and return it."""
         return get_token(self.sandbox, self.env, self.folder)
 
-    def write_pipfile(self, *, public_first: bool) -> None:
+    def write_pipfile(self, *tables: str) -> None:
+        own = source(self.sandbox.endpoint)
+        write_pipfile(self.folder, *tables, own, f'[packages]\n{TOOLS} = "*"\n')
+
+    def write_public_pipfile(self) -> None:
+        """Write a Pipfile with a public index before the repository."""
         url = self.public.url.replace("127.0.0.1", "localhost")
-        public = f'[[source]]\nurl = "{url}"\nverify_ssl = false\nname = "public"\n'
-        tables = [public] * public_first + [source(self.sandbox.endpoint)]
-        write_pipfile(self.folder, *tables, f'[packages]\n{TOOLS} = "*"\n')
+        self.write_pipfile(f'[[source]]\nurl = "{url}"\nverify_ssl = false\nname = "public"\n')
 
     def write_lock(self) -> None:
-        """Write the lock of the Pipfile; only the first one is resolved."""
+        """Write a Pipfile and its lock; only the first lock is resolved."""
+        self.write_pipfile()
         path = self.folder / "Pipfile.lock"
         kept = self.folder.parent / "kept.lock"
         if not kept.exists():
@@ -155,41 +140,37 @@ class World:
             shutil.rmtree(self.env["PIP_CACHE_DIR"], ignore_errors=True)
         shutil.copy(kept, path)
 
-    def files(self) -> dict[str, bytes]:
-        """Return the content of the project's files."""
+    def project_files(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.folder.glob("Pipfile*")}
 
-    def installed(self) -> list[str]:
-        """Return the packages in the virtual environment."""
-        found = self.folder.glob(".venv/lib/*/site-packages/orb_*/__init__.py")
-        return sorted(path.parent.name.replace("_", "-") for path in found)
 
-
-class Door(NamedTuple):
-    """A way to the package.
+class Command(NamedTuple):
+    """A command that needs a token.
 
     Attributes:
         prepare: writes the project.
-        words: the command.
+        words: the command, with URL for the repository's.
         check: asserts success.
         is_ours: whether our ``error:`` and ``hint:`` report a failure.
-        is_alone: whether no other program takes part.
     """
 
-    prepare: Callable[[World], None]
-    words: Callable[[World], tuple[str, ...]]
-    check: Callable[[World, Result], None]
-    is_ours: bool
-    is_alone: bool = False
+    prepare: Callable[[Machine], None]
+    words: tuple[str, ...]
+    check: Callable[[Machine, Result], None]
+    is_ours: bool = True
+
+    def line(self, machine: Machine) -> list[str]:
+        url = machine.sandbox.endpoint.simple_url
+        return [url if word == "URL" else word for word in self.words]
 
 
-def _one_token(world: World, done: Result) -> None:
-    issued = world.sandbox._state.tokens
-    assert issued.find(done.stdout.strip(), world.sandbox.endpoint.domain)
+def _one_token(machine: Machine, done: Result) -> None:
+    issued = machine.sandbox._state.tokens
+    assert issued.find(done.stdout.strip(), machine.sandbox.endpoint.domain)
 
 
-def _locked(world: World, _done: Result) -> None:
-    text = (world.folder / "Pipfile.lock").read_bytes()
+def _locked(machine: Machine, _done: Result) -> None:
+    text = (machine.folder / "Pipfile.lock").read_bytes()
     locked = json.loads(text)["default"]
     assert sorted(locked) == [COMMON, TOOLS]
     # With one source, pipenv names no index.
@@ -197,55 +178,35 @@ def _locked(world: World, _done: Result) -> None:
     assert b"127.0.0.1" not in text
 
 
-def _synced(world: World, _done: Result) -> None:
-    assert world.installed() == [COMMON, TOOLS]
+def _synced(machine: Machine, _done: Result) -> None:
+    found = machine.folder.glob(".venv/lib/*/site-packages/orb_*/__init__.py")
+    assert sorted(path.parent.name for path in found) == ["orb_common", "orb_tools"]
 
 
-def _to_sync(world: World) -> None:
-    world.write_pipfile(public_first=False)
-    world.write_lock()
+def _targeted(machine: Machine, _done: Result) -> None:
+    assert [path.name for path in (machine.folder / "target").glob("orb_?????")] == ["orb_tools"]
 
 
-def _targeted(world: World, _done: Result) -> None:
-    assert [path.name for path in (world.folder / "target").glob("orb_?????")] == ["orb_tools"]
-
-
-def _words(*words: str) -> Callable[[World], tuple[str, ...]]:
-    """Return the words of a command, with the repository's URL in the place of URL."""
-    return lambda world: tuple(
-        world.sandbox.endpoint.simple_url if word == "URL" else word for word in words
-    )
+def _nothing(_: Machine) -> None:
+    """Write nothing: the command needs no project."""
 
 
 _PIP = (sys.executable, "-m", "pip", "install", "--no-input", "--target", "target")
 _BY_KEYRING = ("--keyring-provider", "import", "--index-url", "URL", TOOLS)
-DOORS = {
-    "token": Door(lambda _: None, _words(PIPENV_CA, "token", "URL"), _one_token, True, True),
-    "lock": Door(
-        lambda world: world.write_pipfile(public_first=False),
-        _words(PIPENV_CA, "lock"),
-        _locked,
-        True,
-    ),
-    "sync": Door(_to_sync, _words(PIPENV_CA, "sync"), _synced, True),
-    "loopback": Door(
-        lambda world: world.write_pipfile(public_first=True),
-        _words(PIPENV_CA, "lock"),
-        _locked,
-        True,
-    ),
-    "keyring": Door(lambda _: None, _words(KEYRING, "get", "URL", "aws"), _one_token, False),
-    "pip": Door(lambda _: None, _words(*_PIP, *_BY_KEYRING), _targeted, False),
+COMMANDS = {
+    "token": Command(_nothing, (PIPENV_CA, "token", "URL"), _one_token),
+    "sync": Command(Machine.write_lock, (PIPENV_CA, "sync"), _synced),
+    "loopback": Command(Machine.write_public_pipfile, (PIPENV_CA, "lock"), _locked),
+    "keyring": Command(_nothing, (KEYRING, "get", "URL", "aws"), _one_token, False),
+    "pip": Command(_nothing, (*_PIP, *_BY_KEYRING), _targeted, False),
 }
 
 
 class Seen(NamedTuple):
-    """The result of a try.
+    """The output and the duration of a command.
 
     Attributes:
         words: ``works``, ``fails``, a cause such as ``[throttled]``, or all our messages.
-        seconds: the duration.
-        done: the whole result.
     """
 
     words: str
@@ -253,36 +214,28 @@ class Seen(NamedTuple):
     done: Result
 
 
-def try_door(world: World, door: Door) -> Seen:
-    """Run a door's command, and check what must hold in any case."""
-    before = world.files()
+def run_command(machine: Machine, name: str) -> Seen:
+    """Run a command, and check what must hold in any case; ``no_leak`` checks its output."""
+    command = COMMANDS[name]
+    before = machine.project_files()
     begin = time.monotonic()
-    done = world.run(*door.words(world))
+    done = machine.run(*command.line(machine))
     seconds = time.monotonic() - begin
     if done.status == 0:
-        door.check(world, done)
+        command.check(machine, done)
     else:
-        assert world.files() == before
-    shown = done.stderr if done.status == 0 and door.check is _one_token else done.output
-    assert TOKEN_MARK not in shown, "a token is shown"
+        assert machine.project_files() == before
     assert PROXY_PASSWORD not in done.output
-    assert world.sandbox.user.secret_access_key not in done.output
+    assert machine.sandbox.user.secret_access_key not in done.output
     assert not re.search(r'File ".*codeartifact_pipenv', done.output), done.output
     # A traceback of pipenv or pip is possible when they fail.
-    assert "Traceback" not in done.output or (done.status != 0 and not door.is_alone), done.output
-    left = [
-        path
-        for folder in (world.folder, world.home, world.temporary)
-        for path in files_below(folder)
-        if ".venv" not in path.parts
-        and TOKEN_MARK.encode() in path.read_bytes()
-        and not (path.suffix == ".json" and path.stat().st_mode & 0o077 == 0)
-    ]
-    assert left == [], "a token is left behind"
-    return Seen(_what_is_said(door, done), seconds, done)
+    assert "Traceback" not in done.output or (done.status and name != "token"), done.output
+    places = (machine.folder, machine.home, machine.temporary)
+    assert [leak for place in places for leak in leaks_in_files(place)] == []
+    return Seen(_what_is_said(command, done), seconds, done)
 
 
-def _what_is_said(door: Door, done: Result) -> str:
+def _what_is_said(command: Command, done: Result) -> str:
     own = [found[0] for found in OWN_LINE.finditer(done.stderr)]
     if done.stderr.splitlines()[-2:] != own[-2:]:
         # Newer pips also print errors and hints; ours come last.
@@ -292,7 +245,7 @@ def _what_is_said(door: Door, done: Result) -> str:
     if not own:
         return "fails"
     kinds = [line.partition(":")[0] for line in own]
-    if door.is_ours and kinds == ["error", "hint"]:
+    if command.is_ours and kinds == ["error", "hint"]:
         code = re.search(r" \[[a-z-]+\]$", own[0])
         return code[0].strip() if code else own[0]
     return f"status {done.status}: {' / '.join(own)}"

@@ -10,8 +10,7 @@ from support.programs import SCRIPTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What installs our package, and the programs that are there afterwards. They are linked from
-# the environment of these tests, where they are; fetching what we depend on takes half a minute.
+# Commands that install our package, and the programs that are linked from here in their place.
 _INSTALLS = {
     "pipx install codeartifact-pipenv": ("codeartifact-pipenv", "pipenv-ca"),
     "pip install codeartifact-pipenv": ("codeartifact-pipenv", "pipenv-ca"),
@@ -44,7 +43,7 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def commands(block: str) -> list[str]:
-    """Return the commands of a block, which are ready to be copied: one a line, no prompt."""
+    """Return the commands of a block, one a line, without a prompt."""
     lines = block.splitlines()
     assert not any(line.startswith("$ ") for line in lines), block
     return lines
@@ -61,12 +60,9 @@ def script(*texts: str) -> str:
 
 def with_ours(command: str) -> str:
     """Return a command; in the place of one that installs our package, one that links it."""
-    for words, programs in _INSTALLS.items():
-        if re.fullmatch(rf"(?:python3? -m )?{re.escape(words)}", command):
-            return " ".join(
-                ["ln -sf", *(f"'{SCRIPTS / name}'" for name in programs), "~/.local/bin/"]
-            )
-    return command
+    programs = _INSTALLS.get(re.sub(r"^python3? -m ", "", command), ())
+    links = (f"'{SCRIPTS / name}'" for name in programs)
+    return " ".join(["ln -sf", *links, "~/.local/bin/"]) if programs else command
 
 
 def _steps(text: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pexpect
 import pytest
@@ -24,7 +24,7 @@ _CANNOT = 77
 _SECONDS = 600.0
 # A blank in its path, as in "Program Files".
 _ENVIRONMENT = r"C:\my tools"
-# What Windows itself sets; the rest of a test's environment is the test's.
+# The part of PATH that Windows sets.
 _BASE = r"C:\windows\system32;C:\windows"
 
 
@@ -50,60 +50,39 @@ class Windows:
         }
 
     def run(
-        self,
-        *words: str,
-        env: Mapping[str, str],
-        cwd: Path,
-        timeout: float = _SECONDS,
-        encoding: str = "utf-8",
+        self, *words: str, env: Mapping[str, str], cwd: Path, encoding: str = "utf-8"
     ) -> Result:
         """Run a program of the environment to its end."""
-        status, *said = self._wine_run(self._starting(words, env, cwd), timeout)
-        out, err = (each.decode(encoding, "replace").replace("\r\n", "\n") for each in said)
-        result = Result(status, out, err)
+        done = self.wine(*self._starting(words, env, cwd), capture_output=True)
+        said = (each.decode(encoding, "replace") for each in (done.stdout, done.stderr))
+        result = Result(done.returncode, *(each.replace("\r\n", "\n") for each in said))
         SAID.append((" ".join(words), result))
         return result
 
+    def wine(self, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run a program of this Wine."""
+        null = subprocess.DEVNULL
+        return subprocess.run(  # noqa: PLW1510
+            words,
+            **{"env": self._wine, "stdin": null, "timeout": _SECONDS, "check": False, **options},
+        )
+
     def start(self, *words: str, env: Mapping[str, str], cwd: Path) -> pexpect.spawn[str]:
-        """Start a program of the environment on a terminal of its own."""
+        """Start a program of the environment on a new terminal."""
         first, *others = self._starting(words, env, cwd)
         environ = cast("os._Environ[str]", {**self._wine, "TERM": "xterm"})
         return pexpect.spawn(first, others, env=environ, encoding="utf-8", timeout=_SECONDS)
 
-    def _wine_run(self, words: list[str], timeout: float) -> tuple[int, bytes, bytes]:
-        done = subprocess.run(
-            words,
-            env=self._wine,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
     def _starting(self, words: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> list[str]:
         job = cwd.parent / f"job-{os.urandom(4).hex()}.json"
         program = words[0] if "\\" in words[0] else f"{self.scripts}\\{words[0]}.exe"
-        document = {
-            "environ": env,
-            "folder": windows_path(cwd),
-            "words": [program, *words[1:]],
-        }
+        document = {"environ": env, "folder": windows_path(cwd), "words": [program, *words[1:]]}
         job.write_text(json.dumps(document), encoding="utf-8")
-        return [
-            "wine",
-            r"C:\Python\python.exe",
-            windows_path(_HERE / "start.py"),
-            windows_path(job),
-        ]
+        start = windows_path(_HERE / "start.py")
+        return ["wine", r"C:\Python\python.exe", start, windows_path(job)]
 
     def environ(self, linux: Mapping[str, str], home: Path) -> dict[str, str]:
-        """Return a user's environment.
-
-        Args:
-            linux: the variables of the sandbox, with its paths.
-            home: the folder of the user's profile.
-        """
+        """Return the environment of a user with this home folder, and the sandbox's variables."""
         folders = {
             "USERPROFILE": home,
             "APPDATA": home / "AppData" / "Roaming",
@@ -113,46 +92,37 @@ class Windows:
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         kept = {n: v for n, v in linux.items() if n not in {"HOME", "LANG", "PATH", "TMPDIR"}}
-        found = {**kept, **{name: str(folder) for name, folder in folders.items()}}
+        found = kept | {name: str(folder) for name, folder in folders.items()}
         found = {n: windows_path(v) if v.startswith("/") else v for n, v in found.items()}
-        return {**found, "TMP": found["TEMP"], "PATH": f"{self.scripts};{_BASE}"}
+        return found | {"TMP": found["TEMP"], "PATH": f"{self.scripts};{_BASE}"}
 
     def install(self, folder: Path) -> None:
-        """Install the wheel of this tree, and what it needs.
+        """Install the wheel of this tree, and what it needs; the wheels are put into a folder."""
 
-        Args:
-            folder: where the wheels are put.
-        """
-        pip = [sys.executable, "-m", "pip"]
-        self._check([*pip, "wheel", "-q", "--no-deps", "-w", str(folder), str(_HERE.parent.parent)])
+        def do(*words: str) -> None:
+            done = self.wine(
+                *words, capture_output=True, env=None if words[0] != "wine" else self._wine
+            )
+            assert done.returncode == 0, (words, done)
+
+        pip = (sys.executable, "-m", "pip")
+        do(*pip, "wheel", "-q", "--no-deps", "-w", str(folder), str(_HERE.parent.parent))
         (wheel,) = map(str, folder.glob("*.whl"))
-        platform = ["--platform", "win_amd64", "--python-version", "3.13", "--only-binary", ":all:"]
-        only_there = ["colorama", "pywin32-ctypes"]  # (pip reads markers by its own system)
-        self._check([*pip, "download", "-q", "-d", str(folder), *platform, wheel, *only_there])
-        python = f"{_ENVIRONMENT}\\Scripts\\python.exe"
+        platform = ("--platform", "win_amd64", "--python-version", "3.13", "--only-binary", ":all:")
+        only_there = ("colorama", "pywin32-ctypes")  # (pip reads markers by its own system)
+        do(*pip, "download", "-q", "-d", str(folder), *platform, wheel, *only_there)
         if not (self.prefix / "drive_c" / "my tools" / "Scripts" / "pip.exe").exists():
-            self._check(["wine", r"C:\Python\python.exe", "-m", "venv", _ENVIRONMENT])
-        install = ["wine", python, "-m", "pip", "--isolated", "install", "-q", "--no-index"]
-        found = ["--find-links", windows_path(folder)]
-        self._check([*install, *found, "codeartifact-pipenv"])
-        self._check([*install, "--force-reinstall", "--no-deps", windows_path(wheel)])
-
-    def _check(self, words: list[str]) -> None:
-        if words[0] == "wine":
-            status, out, err = self._wine_run(words, _SECONDS)
-        else:
-            done = subprocess.run(words, capture_output=True, check=False)
-            status, out, err = done.returncode, done.stdout, done.stderr
-        assert status == 0, (words, out, err)
+            do("wine", r"C:\Python\python.exe", "-m", "venv", _ENVIRONMENT)
+        install = ("-m", "pip", "--isolated", "install", "-q", "--no-index")
+        found = ("--find-links", windows_path(folder), "codeartifact-pipenv")
+        python = f"{self.scripts}\\python.exe"
+        do("wine", python, *install, *found)
+        do("wine", python, *install, "--force-reinstall", "--no-deps", windows_path(wheel))
 
 
 @contextlib.contextmanager
 def windows_machine(folder: Path) -> Iterator[Windows]:
-    """Set it up where it is not yet, and install this tree's wheel; skip where that cannot be.
-
-    Args:
-        folder: for the wheels.
-    """
+    """Set a machine up with this tree's wheel; skip where that cannot be."""
     done = subprocess.run(
         [sys.executable, str(_HERE / "set_up.py")], capture_output=True, text=True, check=False
     )
@@ -162,21 +132,13 @@ def windows_machine(folder: Path) -> Iterator[Windows]:
     place = Path(done.stdout.strip())
     with locked(str(place / "lock"), seconds=None):
         windows = Windows(place / "prefix")
+        # One server for the session, and Wine's own services, which would hold on to a pipe. Their
+        # files are their owner's alone, as a profile's are by its access list.
         null = subprocess.DEVNULL
-        # One server for the session, and Wine's own services, which would hold on to a pipe.
         for words in (["wineserver", "-p"], ["wine", "cmd", "/c", "exit"]):
-            # (Its files are their owner's alone, as a profile's are by its access list.)
-            subprocess.run(
-                words,
-                env=windows._wine,
-                stdin=null,
-                stdout=null,
-                stderr=null,
-                check=True,
-                umask=0o077,
-            )
+            windows.wine(*words, stdout=null, stderr=null, check=True, umask=0o077)
         try:
             windows.install(folder)
             yield windows
         finally:
-            subprocess.run(["wineserver", "-k"], env=windows._wine, check=False)
+            windows.wine("wineserver", "-k")

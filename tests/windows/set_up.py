@@ -1,8 +1,7 @@
 """Sets up Wine and the Windows CPython, once; prints the folder that holds them.
 
-``python tests/windows/set_up.py [FOLDER]``; without FOLDER it is ``codeartifact-pipenv-windows``
-in the user's cache. A second run finds the work done. Exit status 77, and one sentence on
-stderr, where this machine cannot have them.
+``python tests/windows/set_up.py [FOLDER]``, by default in the user's cache. Exit status 77, and one
+sentence on stderr, where this machine cannot have them.
 """
 
 from __future__ import annotations
