@@ -301,7 +301,7 @@ CASES = [
     *in_lock("lock-invalid", EMPTY, {}, line=2, requires=None),
     *in_lock("lock-invalid", EMPTY, {}, line=2, hash={}),
     *in_lock("lock-invalid", EMPTY, {}, line=2, sources=[]),
-    *in_lock("lock-edited", EMPTY, {}, line=2, **{"pipfile-spec": 5}),
+    Case("lock-edited", 2, EMPTY, {}, "", "Pipfile.lock", {"pipfile-spec": 5}),
     *in_lock("lock-index", WITH, {"acme-a": entry("public")}),
     *in_lock("lock-index", 'a = "*"', {"a": entry("gone")}),
     *in_lock("hashes-missing", 'a = "*"', {"a": {"version": "==1"}}),

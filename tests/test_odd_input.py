@@ -64,12 +64,18 @@ def invoke(tmp_path: Path) -> Invoke:
     return ended
 
 
+def sparse(path: Path) -> None:
+    """Create a file that is larger than any lock but uses no disk space."""
+    path.touch()
+    os.truncate(path, 80 << 20)
+
+
 NOT_FILES: dict[str, Callable[[Path], object]] = {
     "device": lambda path: path.symlink_to("/dev/zero"),
     "pipe": os.mkfifo,
     "folder": Path.mkdir,
     "loop": lambda path: path.symlink_to(path),
-    "large": lambda path: (path.touch(), os.truncate(path, 80 << 20)),
+    "large": sparse,
 }
 
 
