@@ -375,10 +375,8 @@ def test_every_code_of_lint_is_held_by_a_case() -> None:
     ("url", "right"),
     [
         (at(), ""),
-        (at("").replace("https://", "https:/"), OURS[1]),
         (at(host=HOST.replace("my-dom", "My_Dom")), OURS[1]),
         (at(host=HOST.replace("123456789012", "1234-5678-9012")), OURS[1]),
-        (at(host=HOST.replace("eu-west-1", "eu-west-1a")), OURS[1]),
         ("arn:aws:codeartifact:eu-west-1:123456789012:repository/my-dom/team", OURS[1]),
         (at("", "codeartifact.eu-west-1.amazonaws.com", "/v1/"), "/pypi/REPOSITORY/simple/"),
         (at(host="<domain>-<account>.d.codeartifact.<region>.amazonaws.com"), "DOMAIN-ACCOUNT"),
@@ -544,36 +542,10 @@ def test_text_and_json_have_place_code_and_hint_of_each_finding(shell: Shell) ->
     assert (found["column"], found["fixable"]) == (21, False)
 
 
-@pytest.mark.parametrize("pipenv", ["/nowhere/pipenv", "no-such-pipenv"])
-def test_lint_needs_neither_pipenv_nor_aws_credentials(pipenv: str, shell: Shell) -> None:
+def test_lint_needs_neither_pipenv_nor_aws_credentials(shell: Shell) -> None:
     shell.write(pipfile('a = "*"'))
-    done = shell.lint(PIPENV_CA_PIPENV=pipenv, AWS_PROFILE="none")
+    done = shell.lint(PIPENV_CA_PIPENV="/nowhere/pipenv", AWS_PROFILE="none")
     assert done == Result(0, "All is well.\n", "")
-
-
-TWO = pipfile('acme-a = "*"', PUBLIC, OURS, ("two", OURS[1].replace("team", "other")))
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    ("text", "summary"),
-    [
-        (pipfile(f'acme-a = "*"\n{BAD}'), "Found 2 errors. `pipenv-ca fix` can fix 1 of 2."),
-        (TWO, "Found 1 error."),
-        (ours(at(host=HOST.replace("9012", "901"))), "Found 1 error."),
-    ],
-)
-def test_fix_leaves_only_the_findings_that_lint_does_not_count_as_fixable(
-    text: str, summary: str, shell: Shell
-) -> None:
-    shell.env["PIPENV_CA_PRIVATE_PACKAGES"] = "acme-*"
-    shell.write(text)
-    assert shell.lint().stdout.splitlines()[-1] == summary
-    found = json.loads(shell.lint("--json").stdout)["findings"]
-    before = [one["code"] for one in found if not one["fixable"]]
-    shell.fix()
-    found = json.loads(shell.lint("--json").stdout)["findings"]
-    assert [one["code"] for one in found] == before
 
 
 @pytest.mark.parametrize(
@@ -743,8 +715,7 @@ def test_no_output_format_shows_a_secret(form: str, shell: Shell) -> None:
     shell.write(pipfile(packages, *zip("ab", urls, strict=True)))
     done = shell.lint("--format", form)
     assert done.status == 1
-    for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
-        assert secret not in done.output
+    assert not any(secret in done.output for secret in (TOKEN, "hunter2", GITHUB_TOKEN))
 
 
 def test_other_projects_are_reviewed_after_an_unreadable_pipfile(shell: Shell) -> None:
