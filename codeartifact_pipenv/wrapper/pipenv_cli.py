@@ -297,7 +297,8 @@ def run_options(arguments: Sequence[str]) -> list[str]:
     return list(arguments[: len(arguments) - len(_after_options(arguments))])
 
 
-# Options of `pip install` without a value.
+_TAKE_REQUIREMENTS = frozenset({"install", "download", "wheel"})
+# Options of these without a value.
 _PIP_FLAGS = frozenset(
     {
         *("--force-reinstall", "--ignore-installed", "--no-build-isolation", "--no-cache-dir"),
@@ -308,16 +309,15 @@ _PIP_FLAGS = frozenset(
 
 
 def pip_requirements(arguments: Sequence[str]) -> list[str]:
-    """Return the requirements that a ``pip install`` names, as written.
+    """Return the requirements that a ``pip install``, ``download`` or ``wheel`` names, as written.
 
     Words after an option that may take a value, paths and URLs are left out.
     """
     words = list(arguments)
-    if "install" not in words:
-        return []
+    verb = next((at for at, word in enumerate(words) if word in _TAKE_REQUIREMENTS), len(words))
     found = []
     before = ""
-    for word in words[words.index("install") + 1 :]:
+    for word in words[verb + 1 :]:
         takes = before.startswith("-") and "=" not in before and before not in _PIP_FLAGS
         if not (takes or word.startswith("-") or any(mark in word for mark in "/\\")):
             found.append(word)
