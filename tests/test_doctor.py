@@ -221,12 +221,13 @@ def test_arguments_limit_the_report_to_these_packages(
     env = sandbox_env | {"PIP_CERT": "/nowhere/ca.pem"}
     done = doctor(env, healthy, "Orb_Schema.Generator[x]>=1", "orb.common")
     assert done.status == 0, "the certificates and the outdated lock are about others"
-    served = "served by codeartifact, newest"
-    alone = "no public package of that name"
+    served = (
+        "  ok       package {}: served by codeartifact, newest {}, no public package of that name"
+    )
     assert done.stdout.splitlines() == [
         "Packages",
-        f"  ok       package orb-schema-generator: {served} 1.1.0, {alone}",
-        f"  ok       package orb-common: {served} 2.0.0, locked 2.0.0, {alone}",
+        served.format("orb-schema-generator", "1.1.0"),
+        served.format("orb-common", "2.0.0, locked 2.0.0"),
         "",
         "All is well.",
     ]
@@ -241,10 +242,9 @@ def test_arguments_limit_the_report_to_these_packages(
 @pytest.mark.parametrize(
     ("broken", "status", "told"),
     [
-        ("no token", 1, "[no-credentials]"),
         ("refused", 1, "[read-denied]"),
         ("no Pipfile", 0, "[pipfile-missing]"),
-        ("offline", 0, "No index was asked for orb-common."),
+        ("--offline", 0, "No index was asked for orb-common."),
     ],
 )
 def test_the_reason_why_a_package_was_not_looked_up_is_shown(
@@ -256,13 +256,11 @@ def test_the_reason_why_a_package_was_not_looked_up_is_shown(
     sandbox_env: dict[str, str],
 ) -> None:
     env = sandbox_env | {"PATH": "/nowhere", "PIPENV_MAX_DEPTH": "1"}
-    if broken == "no token":
-        env = without_credentials(env) | {"AWS_EC2_METADATA_DISABLED": "true"}
-    elif broken == "refused":
+    if broken == "refused":
         sandbox.deny("codeartifact:ReadFromRepository")
     elif broken == "no Pipfile":
         (healthy / "Pipfile").unlink()
-    words = ["--offline"] if broken == "offline" else []
+    words = [broken] if broken == "--offline" else []
     try:
         done = doctor(env, healthy, "orb-common", *words)
     finally:
@@ -277,17 +275,12 @@ def test_packages_of_two_domains_show_their_sources_without_the_common_variable(
 ) -> None:
     other = sandbox.add_repository("team", domain="doctor-dom")
     sandbox.publish(make_wheel(tmp_path / "wheels", "acme-two", "1.0"), other)
-    write_pipfile(
-        project,
-        source(sandbox.endpoint, "aws:${TEAM_TOKEN}@"),
-        source(other, "aws:${OTHER_TOKEN}@", "other"),
-        PACKAGES + 'acme-two = {version = "*", index = "other"}\n',
-    )
-    sandbox_env |= {TOKEN_VARIABLE: get_token(sandbox)}
-    done = doctor(sandbox_env, project, "--json")
+    tables = [source(sandbox.endpoint, "aws:${A_TOKEN}@"), source(other, "aws:${B_TOKEN}@", "b")]
+    write_pipfile(project, *tables, PACKAGES + 'acme-two = {version = "*", index = "b"}\n')
+    done = doctor(sandbox_env | {TOKEN_VARIABLE: get_token(sandbox)}, project, "--json")
     assert codes(done) == set()
     said = {f["subject"]: f["sentence"] for f in findings(done)}
-    assert said["package acme-two"].startswith("served by other, newest 1.0")
+    assert said["package acme-two"].startswith("served by b, newest 1.0")
     assert said["package orb-common"].startswith("served by codeartifact, newest 2.0.0")
 
 

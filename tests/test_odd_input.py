@@ -123,23 +123,6 @@ def test_toml_that_is_nested_too_deeply_is_reported(
     assert printed.count("is not valid TOML: it is nested too deeply.") == 2
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[tool.codeartifact-pipenv]\nprivate-packages = [",
-        "[tool.codeartifact-pipenv]\na = " + "9" * 5_000,
-    ],
-)
-def test_settings_that_cannot_be_read_are_an_error(
-    text: str, project: Path, invoke: Invoke
-) -> None:
-    (project / "pyproject.toml").write_text(text)
-    ended = invoke(project, *LOCK)
-    assert (ended.status, "pyproject.toml cannot be read: " in ended.stderr) == (2, True)
-    (project / "pyproject.toml").write_text(text.replace("codeartifact-pipenv", "other"))
-    assert "pyproject.toml" not in invoke(project, *LOCK).stderr
-
-
 @pytest.mark.wide
 def test_lock_is_refused_in_a_folder_whose_name_is_not_utf_8(
     project: Path, tmp_path: Path, invoke: Invoke
