@@ -152,15 +152,11 @@ def test_a_project_outside_of_the_clients_roots_is_refused(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize(
-    "arguments", [{"project": f"https://aws:{TOKEN}@h/"}, {"packages": {"x": TOKEN}}]
-)
-def test_refusals_do_not_repeat_secrets_of_the_request(
-    arguments: dict[str, Any], assistant: Assistant
-) -> None:
-    answer = assistant.diagnose(**arguments)
-    assert answer.refused
-    assert TOKEN.partition(".")[0] not in answer.text
+def test_refusals_do_not_repeat_secrets_of_the_request(assistant: Assistant) -> None:
+    for arguments in ({"project": f"https://aws:{TOKEN}@h/"}, {"packages": {"x": TOKEN}}):
+        answer = assistant.diagnose(**arguments)
+        assert answer.refused
+        assert TOKEN.partition(".")[0] not in answer.text
 
 
 @pytest.mark.wide

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.wide
 
-OWN_LINE = re.compile(r"^(error|hint): .*$", re.MULTILINE)
+OWN_LINE = re.compile(r"^(?:error|hint): .*$", re.MULTILINE)
 
 
 class Project(Workspace):
@@ -35,12 +35,10 @@ class Project(Workspace):
         """Run a command that fails, and check that it ends with this cause and a hint."""
         done = self.run(*words)
         assert done.status != 0, done.output
-        own = [found[0] for found in OWN_LINE.finditer(done.stderr)]
-        own = [line for line in own if not line.startswith("error: subprocess")]
-        assert done.stderr.splitlines()[-2:] == own[-2:], done.stderr
-        assert own[-2].endswith(f" [{code}]"), done.stderr
-        assert own[-1].startswith("hint: ")
-        assert says in "\n".join(own), own
+        *_, error, hint = done.stderr.splitlines()
+        assert re.fullmatch(rf"error: .* \[{code}\]", error), done.stderr
+        assert hint.startswith("hint: ")
+        assert says in f"{error}\n{hint}"
         assert self.sandbox.user.secret_access_key not in done.output
         assert "eyJ" not in done.output
         return done
@@ -103,12 +101,9 @@ def test_an_unset_variable_in_the_url_of_another_index_is_named(work: Project) -
     work.fails("variable-unset", "--ca-route", "as-written", "lock", says="MIRROR_HOST")
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("pypi/team/simple/", "npm/team/"), ("amazonaws.com/", "amazonaws.com:8443/")],
-)
-def test_a_misspelt_url_is_shown_with_the_right_one(old: str, new: str, work: Project) -> None:
-    work.pipfile('orb-tools = "*"', PYPI_SOURCE, source(work.team, "").replace(old, new))
+def test_a_misspelt_url_is_shown_with_the_right_one(work: Project) -> None:
+    wrong = source(work.team, "").replace("pypi/team/simple/", "npm/team/")
+    work.pipfile('orb-tools = "*"', PYPI_SOURCE, wrong)
     done = work.run("lock")
     assert done.status != 0
     assert "[near-miss]" in done.stderr

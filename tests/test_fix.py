@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,26 +84,17 @@ def test_fix_repairs_every_fixable_case_of_lint_and_no_other(case: Case, tmp_pat
             '"Acme_A" = { version = ">=1", extras = ["x"] }  # y',
             '"Acme_A" = { version = ">=1", extras = ["x"], index = "ca" }  # y',
         ),
-        ("acme-a = {}", 'acme-a = {index = "ca"}'),
         (
             '[packages.acme-a]\nversion = "*" # x\n\n# next\n[scripts]\na = "b"',
             '[packages.acme-a]\nversion = "*" # x\nindex = "ca"\n\n# next\n[scripts]\na = "b"',
         ),
         ('  acme-a.version = "*"', '  acme-a.version = "*"\n  acme-a.index = "ca"'),
-        ('acme-a = {version = """*"""}', 'acme-a = {version = """*""", index = "ca"}'),
         (
             'acme-a = {version = "*", extras = [\n  "x", # one\n]}',
             'acme-a = {version = "*", extras = [\n  "x", # one\n], index = "ca"}',
         ),
-        (
-            '# é\nb = "*"\n[dev-packages]\nacme-b = "*"\n[docs]\nacme-c = "*"',
-            '# é\nb = "*"\n[dev-packages]\nacme-b = {version = "*", index = "ca"}\n[docs]\n'
-            'acme-c = {version = "*", index = "ca"}',
-        ),
         ('acme-a = "latest"', 'acme-a = {version = "*", index = "ca"}'),
         ('acme-a = "^1.2"  # why', 'acme-a = {version = ">=1.2,<2", index = "ca"}  # why'),
-        ("acme-a = {version = '1.x'}", "acme-a = {version = '1.*', index = \"ca\"}"),
-        ('acme-a = "main"', 'acme-a = "main"'),
         (
             """acme-a = {sys_platform = "win32", index = "ca"}""",
             """acme-a = {sys_platform = "== 'win32'", index = "ca"}""",
@@ -124,26 +114,17 @@ def test_fix_corrects_an_entry_in_any_style_and_keeps_all_other_bytes(
     ("before", "after"),
     [
         (at("me:$CODEARTIFACT_AUTH_TOKEN@"), URL),
-        (at(f"aws:{TOKEN}@"), URL),
         (at(f"bob:{TOKEN}@", path="/pypi/team"), URL),
         (at().replace("https", "http"), URL),
-        (at(path="/pypi/team/"), URL),
         (at(path="/maven/team"), URL),
-        (at(path="/team/simple/"), URL),
         (at("aws:$(CODEARTIFACT_AUTH_TOKEN)@", path="/pypi/team/simple"), URL),
         (at("aws:${PW}@", path="/pypi/team"), URL.replace("CODEARTIFACT_AUTH_TOKEN", "PW")),
         (at("", path="/pypi/team"), at("")),
-        (at("aws@", path="/pypi/team"), at("aws@")),
         (at("me:${A}@", path="/pypi/team/simple/?a=b"), at("aws:${A}@") + "?a=b"),
         (at("${WHO}:$A@", path="/pypi/team"), at("${WHO}:${A}@")),
-        (at("aws:<token>@", path="/pypi/team/"), URL),
-        (at("aws:$(cat /run/token)@"), URL),
-        (at("me:@").replace("https", "http"), URL),
         (at("aws:MY_CA_TOKEN@"), URL.replace("CODEARTIFACT_AUTH", "MY_CA")),
         (at(host=HOST + ":8443"), URL),
-        (at(path="/npm/team/"), URL),
         (at(host=HOST.replace("eu-west-1", "eu_west_1")), URL),
-        (at().replace(".d.codeartifact", ".codeartifact"), URL),
         (at("", "eu-west-1.console.aws.amazon.com", f"{IN_CONSOLE}?region=eu-west-1"), URL),
         # A password that is only partly a variable stays.
         (
@@ -163,7 +144,6 @@ def test_fix_repairs_everything_that_is_wrong_with_a_url(
     ("path", "expected"),
     [
         ("/pypi/${REPO}", "/pypi/${REPO}/simple/"),
-        ("/pypi/$REPO/", "/pypi/$REPO/simple/"),
         ("/pypi/${REPO}/simple", "/pypi/${REPO}/simple/"),
         ("/pypi/${REPO}/other", "/pypi/${REPO}/other"),
     ],
@@ -219,7 +199,6 @@ def test_fix_leaves_an_entry_that_two_repositories_may_serve(tmp_path: Path) -> 
         ),
         ("# empty", "default", "NEW\n# empty\n"),
         ('b = "*"', "develop", 'b = "*"\n\n[dev-packages]\nNEW\n'),
-        ('b = "*"', "docs", 'b = "*"\n\n[docs]\nNEW\n'),
         (
             '[dev-packages.b]\nversion = "*"',
             "develop",
@@ -249,10 +228,19 @@ def shell(clean_base: dict[str, str], home: Path, tmp_path: Path) -> Shell:
     return Shell(env, tmp_path / "here")
 
 
-def test_fix_prints_each_repair_with_its_line_and_code(shell: Shell) -> None:
-    path = shell.write(pipfile('acme-a = "*"'))
-    said = 'Pipfile:12: fixed: acme-a now has index = "ca". [index-missing]\nAll is well.\n'
-    assert shell.fix() == Result(0, said, "")
+def test_fix_prints_each_repair_and_suggests_to_lock_but_keeps_the_lock(shell: Shell) -> None:
+    text = pipfile('acme-a = "*"')
+    path = shell.write(text)
+    locked = shell.folder / "Pipfile.lock"
+    locked.write_text(before := lock(text, {"acme-a": entry("ca")}))
+    done = shell.fix()
+    assert (done.status, done.stderr) == (0, "")
+    first, following, last = done.stdout.splitlines()
+    assert first == 'Pipfile:12: fixed: acme-a now has index = "ca". [index-missing]'
+    assert "Next: run `pipenv-ca lock`" in following
+    assert last == "All is well."
+    assert locked.read_text() == before
+    locked.unlink()
     after = path.read_bytes()
     assert shell.fix() == Result(0, "All is well.\n", "")
     assert path.read_bytes() == after
@@ -267,23 +255,13 @@ def test_fix_prints_what_it_cannot_repair_and_fails(shell: Shell) -> None:
     assert done.stdout.splitlines()[-1] == "1 error left."
 
 
-def test_fix_does_not_touch_the_lock_and_suggests_locking(shell: Shell) -> None:
-    text = pipfile('acme-a = "*"')
-    shell.write(text)
-    locked = shell.folder / "Pipfile.lock"
-    locked.write_text(lock(text, {"acme-a": entry("ca")}))
-    before = locked.read_bytes()
-    done = shell.fix()
-    assert done.status == 0
-    assert "Next: run `pipenv-ca lock`" in done.stdout
-    assert locked.read_bytes() == before
-
-
 def test_diff_changes_nothing_and_shows_no_secret(shell: Shell) -> None:
     url = f"https://x:hunter2@git.example/{GITHUB_TOKEN}"
     path = shell.write(pipfile(f'acme-a = "*"\nb = {{git = "{url}"}}', ("ca", at(f"aws:{TOKEN}@"))))
     before = path.read_bytes()
     done = shell.fix("--diff")
+    said = "warning: 1 error cannot be fixed. See `pipenv-ca lint`.\n"
+    assert (done.status, done.stderr) == (1, said)
     assert path.read_bytes() == before
     assert f'+url = "{URL}"' in done.stdout.splitlines()
     assert '-url = "https://aws:****@' in done.stdout
@@ -291,25 +269,11 @@ def test_diff_changes_nothing_and_shows_no_secret(shell: Shell) -> None:
         assert secret not in done.output
 
 
-@pytest.mark.parametrize(
-    ("packages", "status", "first", "warning"),
-    [
-        ('acme-a = "*"', 0, "--- a/Pipfile", ""),
-        (
-            'b = {version = "*", index = "cq"}',
-            1,
-            "",
-            "warning: 1 error cannot be fixed. See `pipenv-ca lint`.\n",
-        ),
-    ],
-)
-def test_diff_fails_only_if_something_cannot_be_fixed(
-    packages: str, status: int, first: str, warning: str, shell: Shell
-) -> None:
-    shell.write(pipfile(packages))
+def test_diff_succeeds_if_everything_can_be_fixed(shell: Shell) -> None:
+    shell.write(pipfile('acme-a = "*"'))
     done = shell.fix("--diff")
-    assert (done.status, done.stderr) == (status, warning)
-    assert done.stdout.partition("\n")[0] == first
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith("--- a/Pipfile\n")
 
 
 def test_fix_says_to_treat_a_removed_token_as_leaked(shell: Shell) -> None:
@@ -320,40 +284,32 @@ def test_fix_says_to_treat_a_removed_token_as_leaked(shell: Shell) -> None:
     assert TOKEN not in done.output + path.read_text()
 
 
-def test_fix_keeps_the_mode_and_the_symlink_of_a_pipfile(shell: Shell) -> None:
+def test_fix_keeps_mode_owner_and_symlink_of_a_pipfile(shell: Shell) -> None:
     real = shell.folder.parent / "real"
     real.write_text(pipfile('acme-a = "*"'))
     real.chmod(0o640)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # only root can give a file away
+        os.chown(real, 1234, 2345)
+    before = real.stat()
     (shell.folder / "Pipfile").symlink_to(real)
     assert shell.fix().status == 0
     assert (shell.folder / "Pipfile").is_symlink()
     assert 'index = "ca"' in real.read_text()
-    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    after = real.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
     assert [path.name for path in shell.folder.iterdir()] == ["Pipfile"]
     assert not list(shell.folder.parent.glob(".real*"))
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away"
-)
-def test_fix_run_by_root_keeps_the_owner_of_a_pipfile(shell: Shell) -> None:
-    path = shell.write(pipfile('acme-a = "*"'))
-    os.chown(path, 1234, 2345)
-    assert shell.fix().status == 0
-    assert 'index = "ca"' in path.read_text()
-    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
-
-
-def make_unwritable(path: Path) -> None:
-    """Prevent writing, even by root: no temporary file can have a longer name."""
-    other = path.with_name("x" * 250)
-    path.rename(other)
-    path.symlink_to(other)
-
-
 def test_project_that_fix_cannot_write_is_kept_and_does_not_stop_the_others(shell: Shell) -> None:
     one, _ = (shell.project(name, pipfile('acme-a = "*"')) for name in ("one", "two"))
-    make_unwritable(one)
+    # No temporary file can have a longer name, not even for root.
+    long = one.rename(one.with_name("x" * 250))
+    one.symlink_to(long)
     before = one.read_bytes()
     done = shell.fix("one", "two")
     assert done.status == 2
@@ -391,20 +347,11 @@ def test_add_source_adds_a_repository_and_private_packages_name_it(
     assert path.read_bytes() == again
 
 
-@pytest.mark.parametrize(
-    ("above", "expected"),
-    [
-        ("# the file\n\n# public\n", "# the file\n\nNEW\n\n# public\n"),
-        ("# the file\n", "# the file\nNEW\n\n"),
-    ],
-)
-def test_new_first_source_keeps_comments_with_what_they_describe(
-    above: str, expected: str, shell: Shell
-) -> None:
-    path = shell.write(above + pipfile("", PUBLIC))
+def test_new_first_source_keeps_comments_with_what_they_describe(shell: Shell) -> None:
+    path = shell.write("# the file\n\n# public\n" + pipfile("", PUBLIC))
     assert shell.fix(*ADD, "--first").status == 0
-    new = table("codeartifact", URL).rstrip()
-    assert path.read_text().startswith(expected.replace("NEW", new) + "[[source]]")
+    new = table("codeartifact", URL)
+    assert path.read_text().startswith(f"# the file\n\n{new}\n# public\n[[source]]")
 
 
 def test_add_source_also_adds_pypi_to_a_pipfile_without_sources(shell: Shell) -> None:
@@ -443,16 +390,6 @@ def test_source_that_cannot_be_added_is_refused_and_nothing_is_written(
     assert_error(done := shell.fix(*words), 2, part)
     assert TOKEN not in done.stderr
     assert path.read_bytes() == before
-
-
-@pytest.mark.wide
-def test_project_that_cannot_get_the_source_does_not_stop_the_others(shell: Shell) -> None:
-    shell.project("one", pipfile("", ("codeartifact", PUBLIC[1])))
-    two = shell.project("two", pipfile("", PUBLIC))
-    done = shell.fix("one", "two", *ADD)
-    assert done.status == 2
-    assert "one/Pipfile: Another source is already named codeartifact" in done.stderr
-    assert sources(two) == ["public", "codeartifact"]
 
 
 # --- real projects -----------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from support.corpus import BROKEN, PIPFILES, REFUSED
 from support.lint import (
-    BESIDE,
     GITHUB_TOKEN,
     HASH,
     HOST,
@@ -32,12 +30,11 @@ from support.lint import (
     table,
     write_project,
 )
-from support.programs import Result, run
+from support.programs import Result
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import assert_error, without_credentials
 
 from codeartifact_pipenv.causes import LEVELS
-from codeartifact_pipenv.project.pipfile import entries_of
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
 class Case(NamedTuple):
     """A project with one expected finding at a line (0: any), or with no finding.
 
-    Without entries and ``meta`` no lock is written; ``meta`` replaces values in its ``_meta``.
+    Without entries no lock is written; ``meta`` replaces values in its ``_meta``.
     """
 
     code: str | None
@@ -63,9 +60,8 @@ class Case(NamedTuple):
     def write(self, folder: Path) -> Path:
         is_whole = not self.text or "[[source]]" in self.text or "[packages]" in self.text
         whole = self.text if is_whole else pipfile(self.text)
-        locked = None
-        if self.entries is not None or self.meta is not None:
-            locked = lock(whole, self.entries or {}, **(self.meta or {}))
+        is_locked = self.entries is not None
+        locked = lock(whole, self.entries or {}, **(self.meta or {})) if is_locked else None
         return write_project(folder, whole, locked)
 
 
@@ -74,15 +70,11 @@ def each(code: str | None, line: int, *texts: str, private: str = "") -> list[Ca
     return [Case(code, line, text, private=private) for text in texts]
 
 
-def in_lock(code: str, text: str, *entries: Mapping[str, Any], line: int = 0) -> list[Case]:
+def in_lock(
+    code: str, text: str, *locks: Mapping[str, Any], line: int = 0, private: str = "", **meta: Any
+) -> list[Case]:
     """Return a case for each lock of a Pipfile; the finding is in the lock."""
-    return [Case(code, line, text, each_, file="Pipfile.lock") for each_ in entries]
-
-
-def with_meta(code: str, line: int, *metas: Mapping[str, Any], text: str = "") -> list[Case]:
-    """Return a case for each ``_meta`` of a lock."""
-    whole = text or pipfile("")
-    return [Case(code, line, whole, {}, file="Pipfile.lock", meta=meta) for meta in metas]
+    return [Case(code, line, text, each_, private, "Pipfile.lock", meta) for each_ in locks]
 
 
 def ours(url: str, *others: tuple[str, str], packages: str = 'acme-a = "*"') -> str:
@@ -113,7 +105,7 @@ SIMPLE = "https://index.example/simple"
 IN_CONSOLE = "/codesuite/codeartifact/d/123456789012/my-dom/r/team"
 WITH = 'acme-a = {version = "*", index = "ca"}'
 ON_NT = """a = {os_name = "== 'nt'"}"""
-IF_NT = {"version": "*", "markers": "os_name == 'nt'"}
+EMPTY = pipfile("")
 SOURCES = [{"name": n, "url": u, "verify_ssl": n == "ca"} for n, u in (PUBLIC, OURS)]
 LOOPBACK = {"name": "ca", "url": "http://127.0.0.1:43/simple/", "verify_ssl": True}
 
@@ -124,22 +116,21 @@ CASES = [
     *each("pipfile-invalid", 1, "scripts = 1\n" + table(*PUBLIC), 'requires = "3.11"\n' + table(*PUBLIC)),
     *each("pipfile-invalid", 1, *(
         f"{head}\nname = 'x'\nurl = '{SIMPLE}'\n[packages]\n"
-        for head in ("[[sources]]", "[Source]", "[[index]]", "[source]", "[[soruce]]")
+        for head in ("[[sources]]", "[Source]", "[[index]]", "[[soruce]]")
     )),
     *each("pipfile-invalid", 2, "[[source]]\nname = \n"),
     *each("pipfile-invalid", 3, '[[source]]\nname = "a"\n[packages', '[[source]]\nname = "a"\nname = "b"\n'),
     *each("pipfile-invalid", 4, table(*PUBLIC, '"true"')),
     *each("pipfile-invalid", 5, *below_public(
-        '[[package]]\na = "*"', '[require]\npython_version = "3.11"', '[Requires]\na = "3.11"',
-        '[script]\na = "b c"', "[Scripts]\na = 'pytest -q'", "[Pipenv]",
+        '[[package]]\na = "*"', '[require]\npython_version = "3.11"', "[Scripts]\na = 'pytest -q'", "[Pipenv]",
     )),
     *each("pipfile-invalid", 6, *below_public(
-        '[packages]\na = ["*"]', "[packages]\na = 1", "[requires]\npython_version = 3.11",
-        "[scripts]\na = ''", '[pipenv]\ncool-down-period = "3 days"',
+        '[packages]\na = ["*"]', "[requires]\npython_version = 3.11", "[scripts]\na = ''",
+        '[pipenv]\ncool-down-period = "3 days"',
     )),
     *each("pipfile-invalid", 12, *entries("{version = 1}", "1.10", *(
         f'{{version = "*", {more}}}'
-        for more in ('verison = "1"', 'extras = "x"', 'Index = "ca"', "extras = [1]", "index = 3", "markers = 1")
+        for more in ('verison = "1"', 'extras = "x"', 'Index = "ca"', "extras = [1]", "markers = 1")
     ))),
     *each(None, 0, "", '[packages]\na = "*"\n', *below_public(
         '[pipenv]\ncool-down-period = "3d"\nallow_prereleases = true',
@@ -149,21 +140,20 @@ CASES = [
     *(
         case
         for code, heads in (
-            ("table-unknown", "dev_packages package requirements dev-dependencies Packages pakages default"),
-            (None, "docs tests python index lambda-packages developer script"),
+            ("table-unknown", "dev_packages requirements Packages pakages default"),
+            (None, "docs python index lambda-packages developer script"),
         )
         for case in each(code, 5, *below_public(*(f'[{head}]\na = "*"' for head in heads.split())))
     ),
     *each("key-ignored", 4, table(*PUBLIC).replace("verify_ssl", "verify-ssl")),
     *each("key-ignored", 6, *below_public(
-        "[pipenv]\nallow_prerelease = true", "[pipenv]\nsort-pipfile = true",
-        '[requires]\npython = "3.9"', '[requires]\npython-version = "3.9"',
+        "[pipenv]\nallow_prerelease = true", '[requires]\npython = "3.9"',
     )),
     *(
         case
         for code, versions in (
-            ("requires-invalid", ("latest", "3.9 || 3.10", "^3.9", "python3.11", "3.x", "311", "3.11.*")),
-            ("requires-unclear", (">=3.8", "3", "3.11.4", "~=3.11", '3.1"\npython_full_version = "3.11.2')),
+            ("requires-invalid", ("latest", "3.9 || 3.10", "^3.9", "311", "3.11.*")),
+            ("requires-unclear", (">=3.8", "3", "3.11.4", '3.1"\npython_full_version = "3.11.2')),
             (None, ("3.11", "*", '3.11"\npython_full_version = "3.11.2')),
         )
         for case in each(code, 6, *below_public(*(f'[requires]\npython_version = "{v}"' for v in versions)))
@@ -172,9 +162,7 @@ CASES = [
     *each("url-secret", 14, f'a = "*"\n[scripts]\nb = "TOKEN={TOKEN} c"'),
     *each(None, 0, 'a = "*"  # ghp_not-one'),
     # --- sources
-    *each("source-incomplete", 1, '[[source]]\nname = "a"\n', *(
-        f'[[source]]\nname = {name}\nurl = "{SIMPLE}"\n' for name in ('""', "3")
-    )),
+    *each("source-incomplete", 1, '[[source]]\nname = "a"\n', f'[[source]]\nname = 3\nurl = "{SIMPLE}"\n'),
     *each("source-incomplete", 2, f'\n[[source]]\nurl = "{SIMPLE}"\n'),
     *each(None, 0, f'[[source]]\nname = "a"\nurl = "{SIMPLE}"\n'),
     *each("source-duplicate", 6, table(*PUBLIC) + table("public", "https://other.example/simple")),
@@ -183,8 +171,7 @@ CASES = [
     *each("near-miss", 3, *source_tables(
         at().replace("https", "http"), at(host=HOST.replace("123456789012", "12345678901")),
         at(host=HOST + ":8443"), at(path="/simple/"), at(path="/npm/team/"),
-        at(host=HOST.replace(".eu-west-1", "")), at(host=HOST.replace(".d.codeartifact", ".codeartifact")),
-        at(host=HOST.replace("d.codeartifact.", "")), at(host=HOST.replace("my-dom", "my_dom")), f" {at()} ",
+        at(host=HOST.replace(".eu-west-1", "")), at(host=HOST.replace("d.codeartifact.", "")), f" {at()} ",
         at("", "eu-west-1.console.aws.amazon.com", IN_CONSOLE),
     )),
     *each("url-without-simple", 3, *source_tables(
@@ -209,7 +196,7 @@ CASES = [
         at("me:${CODEARTIFACT_AUTH_TOKEN}@"), at(":$CODEARTIFACT_AUTH_TOKEN@"),
     )),
     *each(None, 0, *source_tables(
-        at(), at(host="${DOMAIN}-123456789012.d.codeartifact.eu-west-1.amazonaws.com"), "${THE_INDEX}",
+        at(host="${DOMAIN}-123456789012.d.codeartifact.eu-west-1.amazonaws.com"), "${THE_INDEX}",
         at("${WHO}:${CODEARTIFACT_AUTH_TOKEN}@"), "http://localhost:3141/simple",
         "HTTPS://index.example/simple", "https://me:${PASSWORD}@index.example/simple?token=${T}",
         "https://me@index.example/simple?page=2", "https://me:${THE_PASSWORD}@index.example/a%41BC%20d",
@@ -231,20 +218,19 @@ CASES = [
     *each("variable-form", 3, *source_tables(*(
         at(f"aws:{form}@")
         for form in (
-            "${CODEARTIFACT_AUTH_TOKEN:-none}", "${ CODEARTIFACT_AUTH_TOKEN }", "$(CODEARTIFACT_AUTH_TOKEN)",
-            "%CODEARTIFACT_AUTH_TOKEN%", "{{CODEARTIFACT_AUTH_TOKEN}}", "${{ secrets.CODEARTIFACT_AUTH_TOKEN }}",
-            "{CODEARTIFACT_AUTH_TOKEN}", "$env:CODEARTIFACT_AUTH_TOKEN", "$codeartifact_auth_token",
-            "${CODEARTIFACT_AUTH_TOKEN", "$CODEARTIFACT_AUTH_TOKEN}", "CODEARTIFACT_AUTH_TOKEN", "#{token}",
-            "$[TOKEN]", "os.environ['CA_TOKEN']", "$(aws codeartifact get-authorization-token --domain d)",
-            "`cat token`", "<your token>", "[TOKEN]", "YOUR_TOKEN_HERE", "password", "changeme", "xxxx", "****",
-            "...", "", "x", " ", "tkn", "op://vault/item", "ENC[abc]", "$ {CODEARTIFACT_AUTH_TOKEN}", "!Ref Token",
+            "${CODEARTIFACT_AUTH_TOKEN:-none}", "$(aws codeartifact get-authorization-token --domain d)",
+            "%CODEARTIFACT_AUTH_TOKEN%", "${{ secrets.CODEARTIFACT_AUTH_TOKEN }}", "{CODEARTIFACT_AUTH_TOKEN}",
+            "$env:CODEARTIFACT_AUTH_TOKEN", "$codeartifact_auth_token", "${CODEARTIFACT_AUTH_TOKEN",
+            "os.environ['CA_TOKEN']", "`cat token`", "<your token>", "YOUR_TOKEN_HERE", "password", "changeme",
+            "xxxx", "****", "", " ", "op://vault/item", "ENC[abc]", "!Ref Token",
         )
     ), at("<token>@"), at("YOUR_TOKEN@"))),
     # --- packages
-    *each("index-missing", 12, 'acme-a = "*"', 'acme-a = {version = "*"}', private="acme-*"),
-    *each("index-missing", 12, '[packages.acme-a]\nversion = "*"', private="acme-*"),
+    *each(
+        "index-missing", 12, 'acme-a = "*"', 'acme-a = {version = "*"}', '[packages.acme-a]\nversion = "*"',
+        private="acme-*",
+    ),
     *each("index-missing", 12, 'Acme_A = "*"', private="acme.a"),
-    *each("index-missing", 14, 'b = "*"\n[dev-packages]\nacme-a = "*"', private="acme-*"),
     *each("index-missing", 14, 'b = "*"\n[docs]\n"acme-a" = "*"', private="acme-*"),
     *each("index-missing", 14, f'{WITH}\n[dev-packages]\nacme-a = "*"'),
     Case("index-missing", 12, 'acme-a = "*"', {"acme-a": entry("ca")}),
@@ -258,42 +244,40 @@ CASES = [
     *each("index-public", 12, 'acme-a = {version = "*", index = "public"}', private="acme-*"),
     *each("near-miss", 3, ours(at(host=HOST + ":8443")), private="acme-*"),
     *each("index-unknown", 12, 'a = {version = "*", index = "cq"}'),
-    *each("index-unknown", 14, '[packages.a]\nversion = "*"\nindex = "cq"'),
     *each("url-secret", 12, *entries(
         f'{{git = "https://me:{GITHUB_TOKEN}@github.com/a/a.git"}}',
         '{file = "https://files.example/a.whl?sig=hunter2"}',
     )),
     *each("version-invalid", 12, *entries(
         '"latest"', '"^1.2"', '"~1.2"', '"1.x"', '">=1.0 <2"', '"==1.0.*.1"', '" * "', '""', '"==1.0 # new"',
-        '"==\uff11.0"', '">= 1.0,"', '"*, <2"', '"=>1.0"', '"\u20131.0"', '"main"', """ "==1.0; os_name=='nt'" """,
-        '"git+https://git.example/a"', '"==1.0 || ==1.2"', '{version = "1.x", extras = ["b"]}', '{version = ""}',
+        '"==\uff11.0"', '"*, <2"', '"=>1.0"', '"\u20131.0"', '"main"', """ "==1.0; os_name=='nt'" """,
+        '"git+https://git.example/a"', '{version = "1.x", extras = ["b"]}',
     )),
     *each("marker-invalid", 12, *entries(*(
         f'{{version = "*", {marker}}}'
         for marker in (
-            'sys_platform = "win32"', 'sys_platform = "== win32"', 'python_version = ">=3.8"',
-            'markers = "linux"', """markers = "OS_name == 'nt'" """, 'markers = "python_version >= 3.8"',
-            """markers = "; os_name == 'nt'" """, """markers = "os_name == 'nt' && extra == 'x'" """,
+            'sys_platform = "win32"', 'python_version = ">=3.8"', 'markers = "linux"',
+            """markers = "OS_name == 'nt'" """, 'markers = "python_version >= 3.8"',
+            """markers = "os_name == 'nt' && extra == 'x'" """,
         )
     ))),
     *each(None, 0, *entries(
-        '"1.0"', '"==1.0;"', '"v1.0"', '"=1.0"', '"===1.0"', '"~=1.0rc1"', "{}", '">=1.0 , <2"', '"!=1.*"',
-        '"==1!1.0"', '"==1.0+a.b"', '"==*"', '{extras = ["b"]}',
-        """{version = "*", sys_platform = "== 'win32'"}""", '{version = "*", index = "ca"}',
+        '"1.0"', '"==1.0;"', '"v1.0"', '"===1.0"', '"~=1.0rc1"', "{}", '">=1.0 , <2"', '"!=1.*"',
+        '"==1!1.0"', '"==1.0+a.b"', '{extras = ["b"]}', """{version = "*", sys_platform = "== 'win32'"}""",
         '{version = "*", index = "public"}', '{git = "ssh://git@github.com/a/a.git"}',
         '{git = "https://${GIT_TOKEN}:x-oauth-basic@github.com/a/a.git"}', '{path = ".", editable = true}',
         '{file = "https://files.example/a.whl"}', *(
             f'{{version = "*", markers = "{marker}"}}'
             for marker in (
-                "", "os_name == 'nt'", "(os_name=='nt'or os_name == 'posix') and extra == 'b'",
+                "", "(os_name=='nt'or os_name == 'posix') and extra == 'b'",
                 "python_version not in '3.0, 3.1'", "'linux' in sys_platform", "os.name == 'nt'",
             )
         ),
     )),
     *each("name-invalid", 12, *(
-        f'"{name}" = "*"' for name in ("acme billing", "-a", "a/b", "é", "https://a.example/b", "b-")
+        f'"{name}" = "*"' for name in ("acme billing", "-a", "é", "https://a.example/b")
     )),
-    *each(None, 0, '"a[b]" = "*"', 'A_b = "*"', '"a.b-c" = "*"', '1 = "*"'),
+    *each(None, 0, '"a[b]" = "*"', '"A_b.b-c" = "*"', '1 = "*"'),
     *each("package-duplicate", 13, 'Acme_b = "*"\nacme-b = "==1"'),
     *each(
         "package-duplicate", 14, 'a = "==1"\n[dev-packages]\nA = "==2"',
@@ -301,44 +285,37 @@ CASES = [
     ),
     *each(None, 0, 'a = ">=1"\n[dev-packages]\na = "==2"'),
     *each(None, 0, '[packages]\nb = "*"\n[docs]\na = "==1"\n[tests]\na = "==2"'),
-    *each("path-missing", 12, *entries(
-        '{path = "../no/lib"}', '{path = "lib", editable = true}', '{file = "a.whl"}',
-    )),
+    *each("path-missing", 12, *entries('{path = "lib", editable = true}', '{file = "a.whl"}')),
     *each("package-url", 12, *(
-        f'a = {{{key} = "{at("", path=f"/pypi/{path}")}"}}'
-        for key, path in (
-            ("file", "team/simple/a/1.0/a-1.0-py3-none-any.whl"), ("path", "team/simple/a/1.0/a-1.0.zip"),
-            ("file", "other/simple/a/1.0/a-1.0.tar.gz"),
-        )
+        f'a = {{file = "{at("", path=f"/pypi/{path}")}"}}'
+        for path in ("team/simple/a/1.0/a-1.0-py3-none-any.whl", "other/simple/a/1.0/a-1.0.tar.gz")
     )),
     *each("key-ignored", 12, *entries(
-        '{version = "*", ref = "main"}', '{version = "*", editable = true}',
-        '{git = "https://git.example/a", index = "ca"}', '{path = ".", version = "==1"}',
+        '{version = "*", ref = "main"}', '{git = "https://git.example/a", index = "ca"}',
+        '{path = ".", version = "==1"}',
     )),
     # --- the lock
-    *with_meta("lock-outdated", 3, {"hash": {"sha256": "0" * 64}}, text=pipfile(WITH)),
-    *with_meta("lock-sources", 8, {"sources": [SOURCES[0]]}, {"sources": SOURCES}),
-    *with_meta("lock-invalid", 2, {"requires": None}, {"hash": {}}, {"sources": []}),
-    *with_meta("lock-edited", 2, {"pipfile-spec": 5}),
+    *in_lock("lock-outdated", pipfile(WITH), {}, line=3, hash={"sha256": "0" * 64}),
+    *in_lock("lock-sources", EMPTY, {}, line=8, sources=[SOURCES[0]]),
+    *in_lock("lock-sources", EMPTY, {}, line=8, sources=SOURCES),
+    *in_lock("lock-invalid", EMPTY, {}, line=2, requires=None),
+    *in_lock("lock-invalid", EMPTY, {}, line=2, hash={}),
+    *in_lock("lock-invalid", EMPTY, {}, line=2, sources=[]),
+    Case("lock-edited", 2, EMPTY, {}, "", "Pipfile.lock", {"pipfile-spec": 5}),
     *in_lock("lock-index", WITH, {"acme-a": entry("public")}),
     *in_lock("lock-index", 'a = "*"', {"a": entry("gone")}),
     *in_lock("hashes-missing", 'a = "*"', {"a": {"version": "==1"}}),
     *in_lock("hashes-missing", """a = {version = "*", sys_platform = "== 'win32'"}""", {"a": {"version": "*"}}),
-    *in_lock("hashes-missing", """a = {version = "*", os_name = "== 'nt'"}""", {"a": IF_NT}),
-    *in_lock("hashes-missing", """a = {version = "*", markers = "os_name == 'nt'"}""", {"a": IF_NT}),
     *in_lock("dependency-unlisted", WITH, {"acme-a": entry("ca"), "acme-b": entry("ca")}),
-    Case(
-        "dependency-unlisted", 0, WITH, {"acme-b": entry(), "acme-a": entry("ca")}, "acme-*", "Pipfile.lock"
-    ),
+    *in_lock("dependency-unlisted", WITH, {"acme-b": entry(), "acme-a": entry("ca")}, private="acme-*"),
     *in_lock("hashes-invalid", 'a = "*"', *(
-        {"a": entry(hashes=hashes)}
-        for hashes in (["md5:" + "0" * 32], ["0" * 64], ["sha256:00"], HASH, [HASH, 3])
+        {"a": entry(hashes=hashes)} for hashes in (["md5:" + "0" * 32], ["sha256:00"], HASH, [HASH, 3])
     )),
     *in_lock("lock-invalid", 'a = "*"', {"a": {"index": "public"}}, *(
         {"a": entry(**more)}
         for more in (
-            {"version": "1.0"}, {"version": ">=1.0"}, {"version": "==1.*"}, {"version": 3},
-            {"markers": "sys_platform = 'x'"}, {"markers": "linux"}, {"markers": ["x"]},
+            {"version": ">=1.0"}, {"version": "==1.*"}, {"version": 3},
+            {"markers": "sys_platform = 'x'"}, {"markers": ["x"]},
         )
     )),
     *in_lock("lock-incomplete", 'a = "*"\nb = "*"', {"b": entry()}),
@@ -349,7 +326,7 @@ CASES = [
     *in_lock("lock-loopback", 'a = "*"', *(
         {"a": {"file": f"http://{host}:4321/a.whl"}} for host in ("127.0.0.1", "localhost")
     )),
-    Case("lock-loopback", 0, 'a = "*"', {"a": entry("ca")}, "", "Pipfile.lock", {"sources": [LOOPBACK]}),
+    *in_lock("lock-loopback", 'a = "*"', {"a": entry("ca")}, sources=[LOOPBACK]),
     *in_lock(
         "url-secret", 'a = {git = "https://git.example/a"}',
         {"a": {"git": f"https://{GITHUB_TOKEN}@git.example/a", "ref": "0"}},
@@ -357,7 +334,6 @@ CASES = [
     *(
         Case(None, 0, text, packages)
         for text, packages in (
-            (WITH, {"acme-a": entry("ca")}),
             (WITH, {"acme-a": entry("ca"), "six": entry()}),
             ('a = {path = "."}', {"a": {"path": "."}}),
             ('a = "*"', {"a": entry(hashes=["sha512:" + "aB" * 64, HASH])}),
@@ -368,7 +344,7 @@ CASES = [
             (pipfile('acme-a = "*"', OURS), {"acme-a": entry("ca"), "acme-b": entry("ca")}),
             *(
                 (f"A_b = {value}", {"a-b": entry()})
-                for value in ('"*"', '"==1.0.0"', '">=0.1"', '{version = "v1"}', '{extras = ["c"]}', '"1"')
+                for value in ('"==1.0.0"', '">=0.1"', '{version = "v1"}', '{extras = ["c"]}', '"1"')
             ),
         )
     ),
@@ -387,8 +363,11 @@ def test_each_case_has_only_its_expected_finding(case: Case, tmp_path: Path) -> 
         assert finding.hint.endswith(".")
 
 
-def test_every_code_has_a_case_or_separate_tests() -> None:
-    elsewhere = {"ignore-unused", "name-public"} | BESIDE
+def test_every_code_of_lint_is_held_by_a_case() -> None:
+    elsewhere = {"ignore-unused", "name-public"}
+    # These need another file next to the Pipfile.
+    elsewhere |= {"dotenv-aws", "dotenv-invalid", "dotenv-token"}
+    elsewhere |= {"extra-index", "login-script", "pipfile-loopback"}
     assert {case.code for case in CASES if case.code} == LEVELS.keys() - elsewhere
 
 
@@ -396,12 +375,8 @@ def test_every_code_has_a_case_or_separate_tests() -> None:
     ("url", "right"),
     [
         (at(), ""),
-        (at("aws:$(aws codeartifact get-authorization-token)@"), OURS[1]),
-        (f"  {at()} ", OURS[1]),
-        (at("").replace("https://", "https:/"), OURS[1]),
         (at(host=HOST.replace("my-dom", "My_Dom")), OURS[1]),
         (at(host=HOST.replace("123456789012", "1234-5678-9012")), OURS[1]),
-        (at(host=HOST.replace("eu-west-1", "eu-west-1a")), OURS[1]),
         ("arn:aws:codeartifact:eu-west-1:123456789012:repository/my-dom/team", OURS[1]),
         (at("", "codeartifact.eu-west-1.amazonaws.com", "/v1/"), "/pypi/REPOSITORY/simple/"),
         (at(host="<domain>-<account>.d.codeartifact.<region>.amazonaws.com"), "DOMAIN-ACCOUNT"),
@@ -409,10 +384,7 @@ def test_every_code_has_a_case_or_separate_tests() -> None:
         (at(host=HOST.replace("my-dom", "d")), OURS[1].replace("my-dom", "DOMAIN")),
         (at(host=HOST.replace(".eu-west-1", "")), OURS[1].replace("eu-west-1", "REGION")),
         (at(host=HOST.replace("9012", "901")), OURS[1].replace("123456789012", "ACCOUNT")),
-        (
-            at(host="vpce-1-a.d.codeartifact.eu-west-1.vpce.amazonaws.com"),
-            "/pypi/d/DOMAIN-ACCOUNT/REPOSITORY/simple/",
-        ),
+        (at(host="vpce-1-a.d.codeartifact.eu-west-1.vpce.amazonaws.com"), "/DOMAIN-ACCOUNT/REPOS"),
     ],
 )
 def test_hint_shows_the_corrected_url(url: str, right: str, tmp_path: Path) -> None:
@@ -429,25 +401,9 @@ def test_a_secret_is_not_taken_for_a_placeholder(secret: str, tmp_path: Path) ->
     assert codes(write_project(tmp_path, other)) == ["url-secret"]
 
 
-def test_finding_in_a_lock_has_the_line_of_its_key(tmp_path: Path) -> None:
-    text = pipfile('a = "*"')
-    path = write_project(tmp_path, text, lock(text, {"a": entry("gone"), "b": {"version": "1"}}))
-    lines = (tmp_path / "Pipfile.lock").read_text().splitlines()
-    shown = {code: lines[line - 1].strip() for _, line, code in found_in(path)}
-    assert shown["lock-index"] == '"index": "gone",'
-    assert shown["hashes-missing"] == '"b": {'
-
-
 @pytest.mark.parametrize(
     ("text", "line"),
-    [
-        ("", 1),
-        ("{", 1),
-        ('{\n"_meta": 3\n"b"}', 3),
-        ("[]", 1),
-        ('{"_meta": {}}', 1),
-        ("\ufeff{}", 1),
-    ],
+    [("", 1), ("{", 1), ('{\n"_meta": 3\n"b"}', 3), ("[]", 1), ('{"_meta": {}}', 1)],
     ids=repr,
 )
 def test_broken_lock_is_one_finding_at_the_line_that_breaks_it(
@@ -457,38 +413,34 @@ def test_broken_lock_is_one_finding_at_the_line_that_breaks_it(
     assert found_in(path) == [("Pipfile.lock", line, "lock-invalid")]
 
 
-@pytest.mark.parametrize("begin", ["", "\n\n", "  "])
-def test_merge_conflict_in_a_lock_is_reported_at_its_marker(begin: str, tmp_path: Path) -> None:
-    text = pipfile('a = "*"')
-    head, tail = lock(text, {"a": entry()}).split('"default"')
-    marks = "\n<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"
-    path = write_project(tmp_path, text, f'{begin}{head}{marks}"default"{tail}')
-    (finding,) = reviewed(path).findings
-    assert finding.code == "lock-invalid"
-    assert "merge conflict" in finding.sentence
-    written = (tmp_path / "Pipfile.lock").read_text().splitlines()
-    assert written[finding.line - 1] == "<<<<<<< HEAD"
+def test_merge_conflict_is_reported_by_name_at_its_marker(tmp_path: Path) -> None:
+    marks = "<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"
+    head, tail = lock(EMPTY, {"a": entry()}).split('"default"')
+    path = write_project(tmp_path, EMPTY + marks, f'\n\n{head}\n{marks}"default"{tail}')
+    in_pipfile, in_lock = reviewed(path).findings
+    assert (in_pipfile.code, in_lock.code) == ("pipfile-invalid", "lock-invalid")
+    assert in_lock.path.endswith("Pipfile.lock")
+    for finding in (in_pipfile, in_lock):
+        assert "merge conflict" in finding.sentence
+        lines = Path(finding.path).read_text().splitlines()
+        assert lines[finding.line - 1] == "<<<<<<< HEAD"
 
 
-def test_merge_conflict_in_a_pipfile_is_reported_by_name(tmp_path: Path) -> None:
-    text = pipfile("") + "<<<<<<< HEAD\nb = 1\n=======\n>>>>>>> x\n"
-    (finding,) = reviewed(write_project(tmp_path, text)).findings
-    assert finding.code == "pipfile-invalid"
-    assert "merge conflict" in finding.sentence
-
-
-def test_hints_for_a_lock_say_to_lock_again_and_not_to_edit(tmp_path: Path) -> None:
+def test_finding_in_a_lock_has_the_line_of_its_key_and_says_to_lock_again(tmp_path: Path) -> None:
     text = pipfile('a = "*"')
     sources = [{"name": "public", "url": "https://me:hunter2@index.example/s", "verify_ssl": False}]
     entries = {"a": entry("gone", version="1", hashes=["md5:0"]), "b": {"version": "==1"}}
-    findings = reviewed(
-        write_project(tmp_path, text, lock(text, entries, sources=sources))
-    ).findings
+    path = write_project(tmp_path, text, lock(text, entries, sources=sources))
+    findings = reviewed(path).findings
     assert len(findings) >= 5
     for finding in findings:
         assert finding.path.endswith("Pipfile.lock")
         assert "`pipenv-ca lock`" in finding.hint
         assert "Write " not in finding.hint
+    lines = (tmp_path / "Pipfile.lock").read_text().splitlines()
+    shown = {finding.code: lines[finding.line - 1].strip() for finding in findings}
+    assert shown["lock-index"] == '"index": "gone",'
+    assert shown["hashes-missing"] == '"b": {'
 
 
 def test_hint_pins_a_package_that_this_platform_cannot_lock(tmp_path: Path) -> None:
@@ -511,16 +463,12 @@ IN_PYLOCK = '[[packages]]\nname = "b"\n'
     ("text", "expected"),
     [
         ('lock-version = "2.0"', [(1, "lock-invalid")]),
-        ("packages = []", [(1, "lock-invalid")]),
         (f'{IN_PYLOCK}marker = "linux"', [(4, "lock-invalid")]),
         (f'{IN_PYLOCK}sdist = {{hashes = {{md5 = "00"}}}}', [(2, "hashes-invalid")]),
         (f'{IN_PYLOCK}wheels = [{{hashes = {{sha1 = "0"}}}}]', [(2, "hashes-invalid")]),
         (f'{IN_PYLOCK}wheels = [{{url = "https://x.example/b.whl"}}]', [(2, "hashes-missing")]),
         (f'{IN_PYLOCK}index = "http://127.0.0.1:1/s"', [(4, "lock-loopback")]),
-        (
-            f'{IN_PYLOCK}vcs = {{type = "git", url = "https://{GITHUB_TOKEN}@git.example/a"}}',
-            [(4, "url-secret")],
-        ),
+        (f'{IN_PYLOCK}vcs = {{url = "https://{GITHUB_TOKEN}@h/a"}}', [(4, "url-secret")]),
         (f"{IN_PYLOCK}<<<<<<< HEAD\n", [(4, "lock-invalid")]),
         (f"""{IN_PYLOCK}marker = "'x' in extras"\nsdist = {{hashes = {{sha256 = "0"}}}}""", []),
     ],
@@ -544,11 +492,9 @@ IGNORE = "# pipenv-ca: ignore[index-unknown]"
     ("packages", "expected"),
     [
         (f"{BAD} {IGNORE}", []),
-        (f"{IGNORE}\n{BAD}", []),
         (f"{IGNORE}\n# (it is made in CI)\n{BAD}", []),
         (f"{BAD}  #pipenv-ca:ignore[ index-unknown ]", []),
         (f"# pipenv-ca: ignore[index-unknown, url-secret]\n{BAD}", ["ignore-unused"]),
-        (f"# pipenv-ca: ignore[index-missing]\n{BAD}", ["ignore-unused", "index-unknown"]),
         (f"{IGNORE}\n\n{BAD}", ["ignore-unused", "index-unknown"]),
         (f'b = "*" {IGNORE}\n{BAD}', ["ignore-unused", "index-unknown"]),
         ('a = "*" # pipenv-ca: ignore[no-such-code]', ["ignore-unused"]),
@@ -579,7 +525,7 @@ def shell(clean_base: dict[str, str], home: Path, tmp_path: Path) -> Shell:
     return Shell({**clean_base, "HOME": str(home)}, tmp_path)
 
 
-def test_text_output_has_a_line_and_a_hint_for_each_finding(shell: Shell) -> None:
+def test_text_and_json_have_place_code_and_hint_of_each_finding(shell: Shell) -> None:
     shell.write(pipfile(BAD))
     done = shell.lint()
     assert (done.status, done.stderr) == (1, "")
@@ -588,17 +534,6 @@ def test_text_output_has_a_line_and_a_hint_for_each_finding(shell: Shell) -> Non
         "    hint: Name one of the Pipfile's sources (ca, public), or add it as a [[source]].",
         "Found 1 error.",
     ]
-
-
-@pytest.mark.parametrize("pipenv", ["/nowhere/pipenv", "no-such-pipenv"])
-def test_lint_needs_neither_pipenv_nor_aws_credentials(pipenv: str, shell: Shell) -> None:
-    shell.write(pipfile('a = "*"'))
-    done = shell.lint(PIPENV_CA_PIPENV=pipenv, AWS_PROFILE="none")
-    assert done == Result(0, "All is well.\n", "")
-
-
-def test_json_output_has_file_line_column_and_code_of_a_finding(shell: Shell) -> None:
-    shell.write(pipfile(BAD))
     done = shell.lint("--json")
     document = json.loads(done.stdout)
     (found,) = document["findings"]
@@ -607,45 +542,19 @@ def test_json_output_has_file_line_column_and_code_of_a_finding(shell: Shell) ->
     assert (found["column"], found["fixable"]) == (21, False)
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    ("text", "summary"),
-    [
-        (pipfile(f'acme-a = "*"\n{BAD}'), "Found 2 errors. `pipenv-ca fix` can fix 1 of 2."),
-        (
-            pipfile('acme-a = "*"', PUBLIC, OURS, ("two", OURS[1].replace("team", "other"))),
-            "Found 1 error.",
-        ),
-        (
-            ours(at(f"me:{TOKEN}@", path="/pypi/team")),
-            "Found 3 errors. `pipenv-ca fix` can fix 3 of 3.",
-        ),
-        (ours(at(host=HOST.replace("9012", "901"))), "Found 1 error."),
-        (table(*PUBLIC) + "[packages]\na = 1\n", "Found 1 error."),
-    ],
-)
-def test_fix_leaves_only_the_findings_that_lint_does_not_count_as_fixable(
-    text: str, summary: str, shell: Shell
-) -> None:
-    shell.env["PIPENV_CA_PRIVATE_PACKAGES"] = "acme-*"
-    shell.write(text)
-    assert shell.lint().stdout.splitlines()[-1] == summary
-    found = json.loads(shell.lint("--json").stdout)["findings"]
-    before = [one["code"] for one in found if not one["fixable"]]
-    shell.fix()
-    found = json.loads(shell.lint("--json").stdout)["findings"]
-    assert [one["code"] for one in found] == before
+def test_lint_needs_neither_pipenv_nor_aws_credentials(shell: Shell) -> None:
+    shell.write(pipfile('a = "*"'))
+    done = shell.lint(PIPENV_CA_PIPENV="/nowhere/pipenv", AWS_PROFILE="none")
+    assert done == Result(0, "All is well.\n", "")
 
 
 @pytest.mark.parametrize(
     ("packages", "row", "marks"),
     [
-        (BAD, BAD, f"{' ' * 20}^^^^^"),
         ("a = { index = 'cq' }  # why", "a = { index = 'cq' }  # why", f"{' ' * 6}^^^^^"),
         ('[packages.a]\n\tindex = "cq"', '    index = "cq"', "    ^^^^^"),
         ('"日本" = {index = "cq"}', '"日本" = {index = "cq"}', f"{' ' * 10}^^^^^"),
         ('a.index = "cq"\r', 'a.index = "cq"', "^^^^^^^"),
-        ('a = ["*"]', 'a = ["*"]', "^"),
         ("a = ", "a =", "^^^"),
     ],
 )
@@ -661,12 +570,12 @@ def test_terminal_shows_the_line_and_underlines_the_problem(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("columns", [120, 80, 50, 30])
+@pytest.mark.parametrize("columns", [120, 30])
 def test_terminal_cuts_a_long_line_around_the_underlined_part(columns: int, shell: Shell) -> None:
     extras = ", ".join(f'"extra{number}"' for number in range(100))
     shell.write(pipfile(f'a = {{extras = [{extras}], index = "cq"}}'))
     entries = {name: {"version": "==1"} for name in ("a", "b", "日本", "c")}
-    one_line = json.dumps(json.loads(lock(pipfile(""), entries)), ensure_ascii=False)
+    one_line = json.dumps(json.loads(lock(EMPTY, entries)), ensure_ascii=False)
     (shell.folder / "Pipfile.lock").write_text(one_line, encoding="utf-8")
     lines = shell.see(columns=columns).replace("日本", "####").splitlines()
     rows = [pair for pair in pairwise(lines) if re.match(r" +\| +\^", pair[1])]
@@ -720,21 +629,14 @@ def test_colour_follows_terminal_no_color_force_color_and_term(
     assert " | " not in piped.stdout
 
 
-def test_github_actions_gets_escaped_annotations(shell: Shell) -> None:
-    shell.write(pipfile('a = {version = "*", index = "50%,\\nof:all"}'))
-    line, summary = shell.lint(GITHUB_ACTIONS="true").stdout.splitlines()
-    begin = (
-        "::error file=Pipfile,line=12,title=pipenv-ca%3A index-unknown::a names the index 50%25,"
-    )
-    assert line.startswith(begin)
+def test_github_actions_gets_escaped_annotations_with_paths_of_the_workspace(shell: Shell) -> None:
+    path = shell.project("sub", pipfile('a = {version = "*", index = "50%,\\nof:all"}'))
+    inside = Shell(shell.env | {"GITHUB_WORKSPACE": str(shell.folder)}, path.parent)
+    line, summary = inside.lint(GITHUB_ACTIONS="true").stdout.splitlines()
+    place = "::error file=sub/Pipfile,line=12,title=pipenv-ca%3A index-unknown"
+    assert line.startswith(f"{place}::a names the index 50%25,")
     assert summary == "Found 1 error."
-    assert shell.lint("--format", "text", GITHUB_ACTIONS="true").stdout.startswith("Pipfile:12:")
-
-
-def test_paths_of_annotations_are_relative_to_the_workspace(shell: Shell) -> None:
-    inside = Shell(shell.env, shell.project("sub", pipfile(BAD)).parent)
-    done = inside.lint("--github", GITHUB_WORKSPACE=str(shell.folder))
-    assert done.stdout.startswith("::error file=sub/Pipfile,line=12,")
+    assert inside.lint("--format", "text", GITHUB_ACTIONS="true").stdout.startswith("Pipfile:12:")
 
 
 def test_no_name_in_a_project_becomes_a_ci_command(shell: Shell) -> None:
@@ -787,22 +689,20 @@ def test_lock_without_a_pipfile_is_reviewed(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "part"),
+    ("words", "ignored", "part"),
     [
-        ((), "No Pipfile was found here"),
-        (("gone",), "gone does not exist"),
-        ((".",), "No Pipfile was found in ."),
+        ((), "", "No Pipfile was found here"),
+        (("gone",), "", "gone does not exist"),
+        ((".",), "", "No Pipfile was found in ."),
+        (("good",), "index-mising", "index-mising"),
     ],
 )
-def test_lint_without_a_project_fails_with_status_2(
-    words: tuple[str, ...], part: str, shell: Shell
+def test_lint_without_a_project_or_with_an_unknown_code_fails_with_status_2(
+    words: tuple[str, ...], ignored: str, part: str, shell: Shell
 ) -> None:
-    assert_error(shell.lint(*words, PIPENV_MAX_DEPTH="1"), 2, part)
-
-
-def test_unknown_code_in_the_settings_is_an_error(shell: Shell) -> None:
-    shell.write(pipfile(""))
-    assert_error(shell.lint(PIPENV_CA_LINT_IGNORE="index-mising"), 2, "index-mising")
+    shell.project("good", pipfile(""))
+    done = shell.lint(*words, PIPENV_MAX_DEPTH="1", PIPENV_CA_LINT_IGNORE=ignored)
+    assert_error(done, 2, part)
 
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
@@ -815,8 +715,7 @@ def test_no_output_format_shows_a_secret(form: str, shell: Shell) -> None:
     shell.write(pipfile(packages, *zip("ab", urls, strict=True)))
     done = shell.lint("--format", form)
     assert done.status == 1
-    for secret in (TOKEN, "hunter2", GITHUB_TOKEN):
-        assert secret not in done.output
+    assert not any(secret in done.output for secret in (TOKEN, "hunter2", GITHUB_TOKEN))
 
 
 def test_other_projects_are_reviewed_after_an_unreadable_pipfile(shell: Shell) -> None:
@@ -904,50 +803,3 @@ def test_lint_handles_every_pipfile_of_the_corpus(tmp_path: Path) -> None:
         assert all(1 <= line <= lines[file] for file, line, _ in found), name
         of_lock = {code for _, _, code in found if code.startswith("lock-")}
         assert of_lock == LOCKS.get(name, set()), name
-
-
-_READ_BY_PIPENV = """
-import json, sys
-from pipenv.utils.dependencies import install_req_from_pipfile, translate_markers
-
-errors = []
-for name, value in json.load(sys.stdin):
-    try:
-        if isinstance(value, dict):
-            translate_markers(value)
-        install_req_from_pipfile(name, value)
-    except BaseException as error:
-        errors.append(type(error).__name__)
-    else:
-        errors.append("")
-print(json.dumps(errors))
-"""
-# Older pipenvs, or `pipenv lock` itself, do not read these.
-_READ_BY_THE_NEWEST = {">= 1.0,", "(>=1.0)", " * ", " >=1.0", "==1.0; os_name=='nt'", "=>1.0"}
-_READ_BY_THE_NEWEST |= {"==1.0 # new", "git+https://git.example/a", ""}
-
-
-@pytest.mark.wide
-def test_pipenv_rejects_the_entries_that_lint_reports_and_no_others(
-    clean_env: dict[str, str], tmp_path: Path
-) -> None:
-    entries: list[tuple[str, object, bool]] = []
-    for case in CASES:
-        if case.code in {None, "version-invalid", "marker-invalid", "name-invalid"}:
-            document = reviewed(case.write(tmp_path)).contents.pipfile
-            entries += [
-                (entry_.written, entry_.value, case.code is None)
-                for entry_ in entries_of(document.document if document else None)
-                if entry_.is_indexed and not isinstance(entry_.value, (int, float))
-            ]
-            (tmp_path / "Pipfile.lock").unlink(missing_ok=True)
-    assert len(entries) > 60
-    said = json.dumps([(name, value) for name, value, _ in entries])
-    done = run(sys.executable, "-c", _READ_BY_PIPENV, env=clean_env, cwd=tmp_path, stdin=said)
-    for (name, value, is_right), error in zip(entries, json.loads(done.stdout), strict=True):
-        version = value.get("version") if isinstance(value, dict) else value
-        if is_right:
-            assert not error, (name, value, error)
-        elif version not in _READ_BY_THE_NEWEST and "os_name" not in str(value):
-            # Pipenv drops os_name together with the package, and would fetch a URL used as a name.
-            assert error or "://" in name, (name, value)

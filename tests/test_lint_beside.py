@@ -65,37 +65,26 @@ def with_token(token: str) -> str:
         (f"six\n{with_token(TOKEN)}\n", "url-token", 2),
         (with_token("hunter2").replace("-i ", "--index-url="), "url-token", 1),
         ("--extra-index-url https://me:hunter2@index.example/simple", "url-secret", 1),
-        ("-f https://me:hunter2@files.example/\n", "url-secret", 1),
         ("C:\\src\\a\n-f https://me:hunter2@files.example/\n", "url-secret", 2),
         (f"acme @ https://{GITHUB_TOKEN}@git.example/a.whl", "url-secret", 1),
         (f"six\n# was {GITHUB_TOKEN}\n", "url-secret", 2),
         (f"--index-url \\\n  {URL.replace('aws:$', 'aws:')}", "variable-form", 1),
         (with_token("<token>"), "variable-form", 1),
-        (with_token("$A_TOKEN"), "variable-form", 1),
         (f"-i {URL.replace('CODEARTIFACT_AUTH_TOKEN', 'a_token')}", "variable-form", 1),
-        (f"-i {URL.replace('https', 'http')}", "near-miss", 1),
-        (f"-i {URL.replace('/pypi/', '/npm/')}", "near-miss", 1),
         (f"six  # no\n\n-i {PLAIN.replace('123456789012', '1234')}", "near-miss", 3),
         (f"-i {PLAIN.replace('simple/', '')}", "url-without-simple", 1),
         (f"-i {URL.replace('aws:', 'me:')}", "url-username", 1),
         ("-i http://index.example/simple", "url-http", 1),
         (f"-i {URL.replace(HOST, 'index.example')}", "token-elsewhere", 1),
-        ("-r gone.txt", "path-missing", 1),
         ("six\n--constraint no/constraints.txt", "path-missing", 2),
         (f"--extra-index-url {URL}\nacme-a==1\nsix\n", "extra-index", 1),
         (f"-i https://index.example/simple\n--extra-index-url={PLAIN}\nsix\n", "extra-index", 2),
-        ("--extra-index-url https://index.example/simple\nacme-a>1\n", "extra-index", 1),
     ],
 )
 def test_problem_in_a_requirements_file_is_reported_at_its_line(
     text: str, code: str, line: int, tmp_path: Path
 ) -> None:
     assert found(tmp_path, {TEXT: text}) == [(code, line)]
-
-
-@pytest.mark.parametrize("name", ["requirements-dev.txt", "constraints.txt"])
-def test_files_with_names_of_requirements_are_reviewed(name: str, tmp_path: Path) -> None:
-    assert found(tmp_path, {name: "-r gone.txt"}) == [("path-missing", 1)]
 
 
 @pytest.mark.parametrize(
@@ -117,22 +106,21 @@ def test_correct_requirements_and_notes_have_no_findings(text: str, tmp_path: Pa
     assert found(tmp_path, {TEXT: text, "notes.txt": f"-i https://me:{TOKEN}@x.example\n"}) == []
 
 
-def test_included_files_of_the_project_are_reviewed_once(tmp_path: Path) -> None:
-    (tmp_path / "project").mkdir()
+def test_readable_requirements_and_the_files_that_they_include_are_reviewed_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "project" / "requirements-old.txt").mkdir(parents=True)
+    (tmp_path / "project" / "constraints-old.txt").write_bytes(b"\xff\xfe\x00")
     outside = "-i https://me:hunter2@index.example/simple\n"
     (tmp_path / "outside.txt").write_text(outside)
     files = {
         TEXT: "-r more/base.in\n-r ../outside.txt\n-c requirements-dev.txt\n",
         "requirements-dev.txt": f"-r {TEXT}\n-r more/base.in\n",
+        "constraints.txt": "-r gone.txt",
         "more/base.in": f"six\n{outside}",
     }
-    assert found(tmp_path / "project", files) == [("url-secret", 2)]
-
-
-def test_requirements_file_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
-    (tmp_path / TEXT).mkdir()
-    (tmp_path / "constraints.txt").write_bytes(b"\xff\xfe\x00")
-    assert found(tmp_path, {}) == []
+    found_there = found(tmp_path / "project", files)
+    assert sorted(found_there) == [("path-missing", 1), ("url-secret", 2)]
 
 
 def token_of(expires_at: int) -> str:
@@ -154,14 +142,11 @@ KEYS = "\r\nexport AWS_ACCESS_KEY_ID=a\r\nAWS_SECRET_ACCESS_KEY=b\r\n"
         (f"\nCODEARTIFACT_AUTH_TOKEN={OVER}\n", "dotenv-token", "failure"),
         ("A=1\nCODEARTIFACT_AUTH_TOKEN=\n", "dotenv-token", "failure"),
         ("#\nCODEARTIFACT_AUTH_TOKEN=<token>\n", "dotenv-token", "failure"),
-        ("A=1\nCODEARTIFACT_AUTH_TOKEN=$(aws codeartifact x)\n", "dotenv-token", "failure"),
         (f"A=1\n{IN_URL}\n", "dotenv-token", "warning"),
         ("A=1\nAWS_PROFILE=x\n", "dotenv-aws", "warning"),
         (KEYS, "dotenv-aws", "warning"),
-        ("\nAWS_SESSION_TOKEN=a\n", "dotenv-aws", "warning"),
         ("A=1\nthis sets nothing: b c\n", "dotenv-invalid", "warning"),
         ("A=1\nB='open\n", "dotenv-invalid", "warning"),
-        ("A=1\nB C = 1\n", "dotenv-invalid", "warning"),
     ],
 )
 def test_problem_in_dotenv_is_reported_at_its_line(
@@ -219,18 +204,17 @@ def test_lint_checks_the_dotenv_that_pipenv_loads(
         "hunter2 alone\n",
     ],
 )
-@pytest.mark.parametrize("form", ["text", "json", "github"])
-def test_no_value_of_dotenv_is_shown(
-    text: str, form: str, clean_base: dict[str, str], tmp_path: Path
-) -> None:
+def test_no_value_of_dotenv_is_shown(text: str, clean_base: dict[str, str], tmp_path: Path) -> None:
     shell = Shell(clean_base | {"FORCE_COLOR": "1"}, tmp_path)
-    shell.write(pipfile('six = "*"'))
+    shell.write(pipfile('six = "*"\na = {index = "gone"}'))
     (tmp_path / ".env").write_text(text)
-    done = shell.lint("--format", form)
-    assert "dotenv-" in done.stdout
-    assert "hunter2" not in done.output
-    if form == "text" and done.status == 1:
-        assert "hunter2" not in shell.see()
+    for form in ("text", "json", "github"):
+        done = shell.lint("--format", form)
+        assert "dotenv-" in done.stdout
+        assert "hunter2" not in done.output
+    shown = shell.see()
+    assert "dotenv-" in shown
+    assert "hunter2" not in shown
 
 
 def test_command_in_the_hint_restores_a_pipfile_left_by_version_1(

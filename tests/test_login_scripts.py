@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support.lint import HOST, OURS, TOKEN, pipfile, reviewed, write_project
+from support.lint import HOST, OURS, TOKEN, pipfile, reviewed, table, write_project
 from support.programs import PIPENV_CA, run
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ COMPOSED = '"aws", "codeartifact", "login", "--tool", "pip"'
 WORKFLOW = "run: >\n  aws codeartifact login --domain ${{ vars.DOMAIN }}\n  --tool pip\n"
 
 
-def findings_in(folder: Path, files: dict[str, str], more: str = "") -> list[tuple[str, int, str]]:
+def findings_in(folder: Path, files: dict[str, str]) -> list[tuple[str, int, str]]:
     """Return file, line and hint of each finding in a project with these files."""
-    path = write_project(folder, pipfile(f'six = "*"\n{more}', OURS))
+    path = write_project(folder, pipfile('six = "*"', OURS))
     for name, text in files.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +40,7 @@ def findings_in(folder: Path, files: dict[str, str], more: str = "") -> list[tup
     ("name", "text", "hint"),
     [
         ("Makefile", f"login:\n\t{LOGIN}\n", CA_LOGIN),
-        ("justfile", f"login:\n  @{LOGIN}\n", CA),
         ("Taskfile.yml", f"tasks:\n  - {TWINE}\n", "`pipenv-ca login twine`"),
-        ("tox.ini", f"commands_pre =\n    {LOGIN}\n", CA),
         ("noxfile.py", f'"""Tests."""\nsession.run({COMPOSED})\n', CA),
         ("deploy.sh", f'#!/bin/sh\nexport {VARIABLE}="$({GET})"\n', CA_TOKEN),
         ("scripts/lock.sh", f"\n{VARIABLE}=`{GET}` pipenv lock\n", CA_TOKEN),
@@ -50,58 +48,37 @@ def findings_in(folder: Path, files: dict[str, str], more: str = "") -> list[tup
         (".ci/a.bash", f"\naws --profile x --region=r {GET[4:]} > /tmp/t\n", CA_TOKEN),
         (".github/workflows/test.yml", WORKFLOW, CA),
         (".github/workflows/b.yaml", f'\n- run: echo "T=$({GET})"\n- run: pipenv\n', CA_TOKEN),
-        (".gitlab-ci.yml", f"before_script:\n  - {LOGIN}\n", CA),
         ("buildspec.yml", f"commands:\n  - pip install pipenv && {LOGIN}\n", CA),
-        ("Dockerfile.dev", f"FROM python\nRUN {LOGIN}\n", CA),
         ("Dockerfile", f"FROM python\nRUN [{COMPOSED}]\n", CA),
         ("docker-compose.yml", f"environment:\n  - {VARIABLE}={TOKEN}\n", REMOVE),
-        (".envrc", f"\nexport {VARIABLE}=$({GET} --output text)\n", CA_TOKEN),
-        (".envrc", f"\nexport {VARIABLE}={TOKEN}\n", REMOVE),
         (".envrc", f"\nexport {VARIABLE}='{TOKEN}'  # of May\n", REMOVE),
+        ("Pipfile", f"[scripts]\na = {{call = 'a', cmd = '{LOGIN} && pipenv lock'}}\n", CA),
+        ("Pipfile", f"[scripts]\na = 'sh -c \"{VARIABLE}=$({GET})\"'\n", CA_TOKEN),
     ],
 )
 def test_login_or_token_in_a_file_is_reported_with_a_hint(
     name: str, text: str, hint: str, tmp_path: Path
 ) -> None:
+    text += table(*OURS) if name == "Pipfile" else ""
     ((path, line, shown_hint),) = findings_in(tmp_path, {name: text})
     assert (path, line) == (name, 2)
     assert hint in shown_hint
 
 
 @pytest.mark.parametrize(
-    ("script", "hint"),
-    [
-        (f"login = '{LOGIN}'", CA),
-        (f"login = {{call = 'a', cmd = '{LOGIN} && pipenv lock'}}", CA),
-        (f"export = 'sh -c \"export {VARIABLE}=$({GET})\"'", CA_TOKEN),
-    ],
-)
-def test_login_in_a_script_of_the_pipfile_is_reported(
-    script: str, hint: str, tmp_path: Path
-) -> None:
-    ((path, line, shown_hint),) = findings_in(tmp_path, {}, f"[scripts]\n{script}\n")
-    assert (path, hint in shown_hint) == ("Pipfile", True)
-    assert (tmp_path / "Pipfile").read_text().splitlines()[line - 1] == script
-
-
-@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("Makefile", f"# was: {LOGIN}\nall:\n\tpipenv-ca sync  # not {LOGIN}\n"),
-        ("Makefile", f"all:\n\t@echo 'Do not run {LOGIN}'\n"),
         ("Jenkinsfile", f"// {LOGIN}\n"),
         ("noxfile.py", f'"""Tests.\n\nDo not run {LOGIN}.\n"""\n'),
         (".github/workflows/a.yml", f"- name: No {LOGIN}\n  run: pipenv-ca sync\n"),
         ("deploy.sh", f"# pipenv-ca: ignore[login-script]\n{LOGIN}\n"),
         ("deploy.sh", f"{NPM}\npipenv-ca sync\n"),
         ("deploy.sh", f"npm config set //{HOST}/npm/team/:_authToken=$({GET})\npipenv-ca sync\n"),
-        ("deploy.sh", f"export MAVEN_TOKEN=$({GET})\npipenv-ca sync\n"),
         ("deploy.sh", f"export {VARIABLE}=$({GET})\n./gradlew publish\n"),
         ("deploy.sh", "aws codeartifact list-packages --domain my-dom\n"),
         (".envrc", f"export {VARIABLE}=$(pipenv-ca token)\nexport OTHER=eyJhbGciOiJ9\n"),
         ("README.md", f"Run {LOGIN}.\n"),
-        ("docs/login.sh", f"{LOGIN}\n"),
-        ("scripts/login.md", f"{LOGIN}\n"),
         ("scripts/deep/login.sh", f"{LOGIN}\n"),
         ("huge.sh", f"{LOGIN}\n" + "#" * 300_000),
     ],
@@ -134,23 +111,20 @@ def test_lint_fix_and_doctor_report_a_login(clean_base: dict[str, str], tmp_path
     assert reported.count("login-script") == 2
 
 
-# By file of the home folder: its text, and the command that removes the login.
-URL = f"https://aws:{TOKEN}@{HOST}/pypi/team/simple/"
-LEFT = {
-    ".config/pip/pip.conf": (f"[global]\nindex-url = {URL}\n", "`pipenv-ca logout pip`"),
-    ".pip/pip.conf": (f"[install]\nindex-url = {URL}\n", "`pip config unset install.index-url`"),
-    ".netrc": (f"machine {HOST} login aws password {TOKEN}\n", "`pipenv-ca logout netrc`"),
-    ".pypirc": (
-        f"[a]\nrepository = https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n",
-        "`pipenv-ca logout twine`",
-    ),
-}
-
-
-def test_fix_names_logins_outside_the_project(clean_base: dict[str, str], tmp_path: Path) -> None:
-    """Each comes with the command that removes it, and the file stays unchanged."""
+def test_fix_names_the_command_that_removes_a_login_in_the_home(
+    clean_base: dict[str, str], tmp_path: Path
+) -> None:
     home = tmp_path / "home"
-    for name, (text, _) in LEFT.items():
+    pypirc = f"[a]\nrepository=https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n"
+    left = {
+        "netrc": (".netrc", f"machine {HOST} login aws password {TOKEN}\n"),
+        "pip": (
+            ".config/pip/pip.conf",
+            f"[global]\nindex-url = https://aws:{TOKEN}@{HOST}/pypi/team/\n",
+        ),
+        "twine": (".pypirc", pypirc),
+    }
+    for name, text in left.values():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
         (home / name).chmod(0o600)
@@ -158,8 +132,8 @@ def test_fix_names_logins_outside_the_project(clean_base: dict[str, str], tmp_pa
     done = run(PIPENV_CA, "fix", env=clean_base | {"HOME": str(home)}, cwd=tmp_path)
     assert (done.status, TOKEN in done.output) == (0, False)
     lines = [line for line in done.stderr.splitlines() if "[login-left]" in line]
-    assert len(lines) == len(LEFT)
-    for name, (text, undo) in LEFT.items():
+    assert len(lines) == len(left)
+    for tool, (name, text) in left.items():
         (line,) = [line for line in lines if f"{home / name} " in line]
-        assert undo in line
+        assert f"`pipenv-ca logout {tool}`" in line
         assert (home / name).read_text() == text

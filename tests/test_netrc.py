@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -35,7 +34,7 @@ def write_netrc(home: Path, name: str) -> Path:
     if name == "FIFO":
         os.mkfifo(path)
     else:
-        path.write_bytes(NETRCS[name].encode())
+        path.write_text(NETRCS[name])
         path.chmod(0o600)
     return path
 
@@ -49,7 +48,7 @@ def write_netrc(home: Path, name: str) -> Path:
         ("quote", "2023.12.1", ["sync", PIP]),
     ],
 )
-def test_direct_commands_work_with_any_netrc_and_warn_of_unreadable_lines(
+def test_commands_work_with_any_netrc_and_warn_of_unreadable_lines(
     sandbox: Sandbox,
     sandbox_env: dict[str, str],
     project: Path,
@@ -60,10 +59,9 @@ def test_direct_commands_work_with_any_netrc_and_warn_of_unreadable_lines(
     commands: list[str],
 ) -> None:
     write_pipfile(project, source(sandbox.endpoint), PACKAGES)
-    assert run(PIPENV_CA, "lock", env=sandbox_env, cwd=project).status == 0
     path = write_netrc(home, name)
     env = sandbox_env | {"PIPENV_CA_PIPENV": str(clients.pipenv(version))}
-    for words in commands:
+    for words in ("lock", *commands):
         done = run(PIPENV_CA, *words.split(), env=env, cwd=project)
         assert done.status == 0, (words, done.output)
         assert done.stderr.count(f"{path}, line 2: ") == (name == "quote"), done.stderr
@@ -80,9 +78,6 @@ def test_the_proxy_index_works_with_any_netrc(
         done = run(PIPENV_CA, *words.split(), env=sandbox_env, cwd=project, timeout=240)
         assert done.status == 0, done.output
         assert "did not answer" not in done.stderr
-    locked = json.loads((project / "Pipfile.lock").read_text())["default"]
-    indexes = {name: entry["index"] for name, entry in locked.items()}
-    assert indexes == {"orb-common": "codeartifact", "six": "pypi"}
 
 
 READ = """

@@ -66,8 +66,8 @@ def invoke(tmp_path: Path) -> Invoke:
 
 def sparse(path: Path) -> None:
     """Create a file that is larger than any lock but uses no disk space."""
-    with path.open("wb") as file:
-        file.truncate(80 << 20)
+    path.touch()
+    os.truncate(path, 80 << 20)
 
 
 NOT_FILES: dict[str, Callable[[Path], object]] = {
@@ -101,14 +101,11 @@ def test_pylock_that_is_not_a_file_is_refused(kind: str, project: Path, invoke: 
 
 
 DEEP = {
-    "arrays": "a = " + "[" * 600 + "]" * 600,
-    "more arrays": "a = " + "[" * 100_000,
+    "arrays": "a = " + "[" * 100_000,
     "inline tables": "a = " + "{a = " * 300 + "1" + "}" * 300,
     "dotted key": ".".join(["a"] * 600) + " = 1",
-    "longer dotted key": "x." * 100_000 + "x = 1",
     "quoted parts": '"a" . ' * 100_000 + "b = 1",
     "dotted table": "[packages." + ".".join(["a"] * 100_000) + "]",
-    "dotted key in a table": "b = {" + ".".join(["a"] * 50_000) + " = 1}",
 }
 
 
@@ -117,40 +114,21 @@ DEEP = {
 def test_toml_that_is_nested_too_deeply_is_reported(
     kind: str, project: Path, invoke: Invoke
 ) -> None:
-    (project / "Pipfile").write_text(f"{DEEP[kind]}\n")
+    for name in ("Pipfile", "pylock.toml"):
+        (project / name).write_text(f"{DEEP[kind]}\n")
     ended = invoke(project, *LOCK)
     assert ended.status == 2
-    assert "Pipfile is not valid TOML: it is nested too deeply." in ended.stderr
-    (project / "pylock.toml").write_text(f"{DEEP[kind]}\n")
+    assert "is not valid TOML: it is nested too deeply." in ended.stderr
     printed = invoke(project, "lint").stdout
     assert printed.count("is not valid TOML: it is nested too deeply.") == 2
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[tool.codeartifact-pipenv]\nprivate-packages = [",
-        "[tool.codeartifact-pipenv]\n" + "a." * 100_000 + "b = 1",
-        "[tool.codeartifact-pipenv]\na = " + "9" * 5_000,
-    ],
-)
-def test_settings_that_cannot_be_read_are_an_error(
-    text: str, project: Path, invoke: Invoke
-) -> None:
-    (project / "pyproject.toml").write_text(text)
-    ended = invoke(project, *LOCK)
-    assert (ended.status, "pyproject.toml cannot be read: " in ended.stderr) == (2, True)
-    (project / "pyproject.toml").write_text(text.replace("codeartifact-pipenv", "other"))
-    assert "pyproject.toml" not in invoke(project, *LOCK).stderr
-
-
 @pytest.mark.wide
-@pytest.mark.parametrize("name", [b"\xff", b"caf\xe9", b"\xe2\x82"])
 def test_lock_is_refused_in_a_folder_whose_name_is_not_utf_8(
-    name: bytes, project: Path, tmp_path: Path, invoke: Invoke
+    project: Path, tmp_path: Path, invoke: Invoke
 ) -> None:
     """Commands that do not need pipenv work there."""
-    folder = os.fsencode(tmp_path) + b"/" + name
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.rename(project, folder)
     ended = invoke(folder, *LOCK)
     assert (ended.status, "its name is not UTF-8" in ended.stderr) == (2, True)
@@ -158,14 +136,20 @@ def test_lock_is_refused_in_a_folder_whose_name_is_not_utf_8(
 
 
 @pytest.mark.parametrize(
-    "words", [["lint"], ["env", f"https://{HOST}/pypi/main/"], LOCK, ["lint", "a"]]
+    ("words", "status", "said"),
+    [
+        (["lint"], 2, "This folder cannot be read"),
+        (["lint", "a"], 2, "a does not exist."),
+        (["env", f"https://{HOST}/pypi/main/"], 2, "This folder cannot be read"),
+        (LOCK, 2, "This folder cannot be read"),
+        (["doctor", "--offline"], 1, "[folder-unreadable]"),
+    ],
 )
 def test_removed_working_directory_is_an_error(
-    words: list[str], project: Path, invoke: Invoke
+    words: list[str], status: int, said: str, project: Path, invoke: Invoke
 ) -> None:
     ended = invoke(project, *words, before='rm -r "$PWD";')
-    assert ended.status == 2
-    assert "This folder cannot be read" in ended.stderr or "a does not exist." in ended.stderr
+    assert (ended.status, said in ended.output) == (status, True)
 
 
 @pytest.mark.parametrize("home", ["", "relative", "/nowhere/at/all", "/dev/null"])
@@ -201,8 +185,6 @@ def test_option_before_the_verb_is_refused(
     ("name", "advice"),
     [
         ("PIPENV_CA_PROFIL", "did you mean PIPENV_CA_PROFILE?"),
-        ("PIPENV_CA_PRIVATE_PACKAGE", "did you mean PIPENV_CA_PRIVATE_PACKAGES?"),
-        ("PIPENV_CA_NOCACHE", "did you mean PIPENV_CA_NO_CACHE?"),
         ("PIPENV_CA_ZZZ", "see `pipenv-ca --ca-help`."),
     ],
 )
@@ -234,30 +216,23 @@ def token(value: object = "abc.def", expiration: object = None) -> bytes:
 
 GARBLED = {
     "list": b"[]",
-    "list of objects": b'[{"authorizationToken": "abc"}]',
-    "null": b"null",
-    "nothing": b"",
-    "text": b'"abc"',
-    "object": b"{}",
     "HTML": b"<html><body>Log in</body></html>",
-    "bytes": b"\xff\xfe\x00",
+    "null": b"null",
     "deep": b"[" * 5_000 + b"]" * 5_000,
+    "nothing": b"",
+    "object": b"{}",
+    "bytes": b"\xff\xfe\x00",
     "token: number": token(7),
-    "token: list": token(["abc"]),
-    "token: null": token(None),
     "token: nothing": token(""),
     "token: long": token("a" * 1_000_000),
     "token: line break": token("ab\ncd"),
-    "token: escape": token("ab\x1b[2Jcd"),
     "token: letter": token("ab\N{LATIN SMALL LETTER E WITH ACUTE}"),
     "token: half a pair": b'{"authorizationToken": "a\\ud800", "expiration": 4000000000}',
     "end: missing": b'{"authorizationToken": "abc"}',
     "end: past": token(expiration=time.time() - 10),
-    "end: year 9999": token(expiration=253402300799),
     "end: beyond": token(expiration=1e300),
     "end: negative": token(expiration=-1e12),
     "end: text": token(expiration="soon"),
-    "end: list": token(expiration=[1]),
     "end: digits": b'{"authorizationToken": "abc", "expiration": %s}' % (b"9" * 9_000),
 }
 
@@ -301,15 +276,17 @@ def test_valid_token_response_is_printed(invoke_with_answer: Invoke) -> None:
     assert invoke_with_answer(token("abc.def"), "token").stdout == "abc.def\n"
 
 
+OF_ACME = "--domain acme --region eu-west-1"
+
+
 @pytest.mark.parametrize("kind", some_wide("list", "HTML", "null", "deep"))
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("token --domain acme --region eu-west-1", "request for the caller's account is incom"),
+        (f"token {OF_ACME}", "request for the caller's account is incom"),
         ("packages", "is incomplete or damaged. [service-fault]"),
         (
-            "provision --dry-run --domain acme --domain-owner 111122223333 --region eu-west-1 "
-            "--repository main",
+            f"provision --dry-run {OF_ACME} --domain-owner 111122223333 --repository main",
             "is incomplete or damaged. [service-fault]",
         ),
     ],
@@ -323,7 +300,7 @@ def test_garbled_answer_to_any_command_is_reported(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("kind", ["list", "null", "object", "HTML", "deep"])
+@pytest.mark.parametrize("kind", ["list", "object", "HTML"])
 def test_doctor_does_not_take_a_garbled_response_for_a_denial(
     kind: str, invoke_with_answer: Invoke
 ) -> None:

@@ -15,26 +15,13 @@ BLANK = st.sampled_from(["", " ", "  "])
 COMMENT = st.sampled_from(["", " # why", "  # x = {", "\t# 'é'"])
 NAMES = st.sampled_from(["acme-a", "Acme_B", '"acme.c"', "'acme-d'", "six", "click"])
 VALUES = st.sampled_from(
-    [
-        '"*"',
-        "'>=1'",
-        '{version = "*"}',
-        "{ version='*' , extras = ['x', \"y\"] }",
-        "{}",
-        '{git = "https://git.example/a"}',
-        '{version = "*", index = "ca"}',
-        '"""*"""',
-    ]
-)
+    ['"*"', "'>=1'", '{version = "*"}', "{ version='*' , extras = ['x', \"y\"] }", "{}", '"""*"""']
+) | st.sampled_from(['{git = "https://git.example/a"}', '{version = "*", index = "ca"}'])
 LINES = st.sampled_from(["", "# a comment", "  # [packages]", "\t"])
 URLS = st.sampled_from(
-    [
-        OURS[1],
-        OURS[1].replace("https", "http"),
-        OURS[1].replace("/simple/", ""),
-        f"https://bob:{TOKEN}@{HOST}/pypi/team/simple/",
-        f"https://aws:$(X_TOKEN)@{HOST}/pypi/team/",
-    ]
+    [OURS[1], OURS[1].replace("https", "http"), OURS[1].replace("/simple/", "")]
+) | st.sampled_from(
+    [f"https://bob:{TOKEN}@{HOST}/pypi/team/", f"https://aws:$(X_TOKEN)@{HOST}/pypi/team"]
 )
 
 
@@ -61,10 +48,8 @@ def pipfiles(draw: st.DrawFn) -> str:
             else:
                 lines.append(f"{blank}{name} ={draw(BLANK)}{draw(VALUES)}{draw(COMMENT)}")
     if draw(st.booleans()):
-        lines += [
-            "[packages.acme-z]" if "[packages]" in lines else "[more.acme-z]",
-            'version = "*"',
-        ]
+        table = "packages" if "[packages]" in lines else "more"
+        lines += [f"[{table}.acme-z]", 'version = "*"']
     end = draw(st.sampled_from(["\n", "\r\n"]))
     return end.join(lines) + draw(st.sampled_from(["", end, end * 2]))
 

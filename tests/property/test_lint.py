@@ -41,13 +41,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.findings import Finding
 
-NAMES = {
-    "pipfile": "Pipfile",
-    "lock": "Pipfile.lock",
-    "requirements": "requirements.txt",
-    "dotenv": ".env",
-}
-
 
 def of_pieces(text: str, most: int, joint: str = "") -> st.SearchStrategy[str]:
     """Return texts made of the pieces that `|` separates here."""
@@ -64,9 +57,7 @@ TEXTS = st.one_of(
     st.sampled_from(["ca", "public", "*", "==1", OURS[1], PUBLIC[1], f"https://{HOST}/pypi/a/"])
     | st.sampled_from([f"https://{GITHUB_TOKEN}@x", "${A}", "$(A)", "http://[", "https://a:b@c"]),
 )
-LEAVES = st.one_of(
-    TEXTS, st.integers(-9, 9), st.booleans(), st.floats(allow_nan=False, allow_infinity=False)
-)
+LEAVES = TEXTS | st.integers(-9, 9) | st.booleans() | st.floats(-9, 9)
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | TEXTS, inner, max_size=4),
@@ -79,8 +70,9 @@ def review(**files: bytes) -> list[Finding]:
     """Review a project with these files; check that each finding is on an existing line."""
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
-            (Path(folder) / NAMES[name]).write_bytes(data)
-        found = reviewed(Path(folder) / "Pipfile", private_packages="acme-*").findings
+            other = {"lock": "Pipfile.lock", "requirements": "requirements.txt", "dotenv": ".env"}
+            Path(folder, other.get(name, "Pipfile")).write_bytes(data)
+        found = reviewed(Path(folder, "Pipfile"), private_packages="acme-*").findings
     most = max(data.count(b"\n") for data in files.values()) + 1
     assert all(1 <= finding.line <= most for finding in found)
     return found
@@ -96,7 +88,6 @@ def test_lint_accepts_any_document_and_reports_existing_lines(
 @given(st.binary(max_size=60), st.binary(max_size=60))
 @example(b"a = " + b"[" * 5000, b"[" * 100_000)
 @example(b"a = 1", b'{"default": {"a": ' + b'{"a": ' * 900 + b'"x"' + b"}" * 902)
-@example(b"a = 1979-05-27T07:32:00Z\n", b'{"_meta": ' * 900 + b"1" + b"}" * 900)
 def test_lint_accepts_any_bytes_as_pipfile_and_lock(pipfile: bytes, lock: bytes) -> None:
     review(pipfile=pipfile, lock=lock)
 
@@ -163,17 +154,13 @@ def test_hash_of_a_pipfile_equals_the_one_of_pipenv(tables: dict[str, Any]) -> N
     assert list(pipfile_hashes(data)) == expected
 
 
+ENTRIES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from([*sorted(PACKAGE_KEYS), "note"]), LEAVES | st.just([]), max_size=3
+)
+KEYS = st.sampled_from(["python_version", "allow_prereleases", "cool-down-period", "a", "b"])
 SHAPES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     st.sampled_from(["requires", "pipenv", "scripts", "packages", "docs", "pipfile"]),
-    VALUES
-    | st.dictionaries(
-        st.sampled_from(["python_version", "allow_prereleases", "cool-down-period", "a", "b"]),
-        VALUES
-        | st.sampled_from(["3d", "3"])
-        | st.dictionaries(
-            st.sampled_from([*sorted(PACKAGE_KEYS), "note"]), LEAVES | st.just([]), max_size=3
-        ),
-    ),
+    VALUES | st.dictionaries(KEYS, VALUES | st.sampled_from(["3d", "3"]) | ENTRIES),
     max_size=4,
 )
 
@@ -203,12 +190,10 @@ VERSIONS = of_pieces(
 )
 
 
-OPERATORS = ("==", ">=", "<=", "~=", "!=", ">", "<")
-
-
 def line_of(version: str) -> str:
     """Return the requirement line that pipenv builds from a version."""
-    line = f"a{version}" if version.startswith(OPERATORS) else f"a=={version}"
+    operators = ("==", ">=", "<=", "~=", "!=", ">", "<")
+    line = f"a{version}" if version.startswith(operators) else f"a=={version}"
     return "a" if version == "*" or line == "a==*" else line
 
 

@@ -31,15 +31,6 @@ OURS = ("ca", f"https://{USERINFO}{HOST}/pypi/team/simple/")
 # Looks like a token, but is shorter.
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MX0.aaaaaaaaaaaa.bbbbbbbbbbbb.cccc.dddd"
 GITHUB_TOKEN = "ghp_" + "a1B2" * 9
-# Codes that need another file next to the Pipfile.
-BESIDE = {
-    "dotenv-aws",
-    "dotenv-invalid",
-    "dotenv-token",
-    "extra-index",
-    "login-script",
-    "pipfile-loopback",
-}
 HASH = "sha256:" + "0" * 64
 
 

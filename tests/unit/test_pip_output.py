@@ -41,7 +41,7 @@ def standard_streams(stderr: int | None, stdout: int | None = None) -> Iterator[
 
 def say(code: str, output: PipOutput) -> None:
     with output.stderr() as stderr:
-        subprocess.run([sys.executable, "-SEc", code], check=True, stderr=stderr)
+        subprocess.run([sys.executable, "-SEc", code], check=True, stderr=stderr, timeout=60)
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def folder(tmp_path: Path) -> PrivateFolder:
 def test_output_arrives_unchanged_and_its_end_is_kept(
     folder: PrivateFolder, tmp_path: Path
 ) -> None:
-    every = "bytes(range(256)) * 4000"
-    code = f"import sys; b = sys.stderr.buffer; b.write({every}); b.write(b'the end')"
-    with (tmp_path / "said").open("wb") as said, standard_streams(said.fileno()):
+    said = bytes(range(256)) * 4000 + b"the end"
+    code = "import sys; sys.stderr.buffer.write(bytes(range(256)) * 4000 + b'the end')"
+    with (tmp_path / "said").open("wb") as file, standard_streams(file.fileno()):
         output = PipOutput({}, folder)
         assert output.variables == {}
         say(code, output)
-    assert (tmp_path / "said").read_bytes() == bytes(range(256)) * 4000 + b"the end"
+    assert (tmp_path / "said").read_bytes() == said
     assert output.text().endswith("the end")
     assert len(output.text()) <= 1 << 18
 
@@ -81,16 +81,15 @@ def test_child_gets_the_error_of_a_closed_reader(folder: PrivateFolder) -> None:
 def test_background_process_that_holds_stderr_is_not_waited_for(
     folder: PrivateFolder, tmp_path: Path
 ) -> None:
+    pid = tmp_path / "pid"
     code = (
         "import subprocess; p = subprocess.Popen(['sleep', '300']); "
-        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid))"
+        f"open({str(pid)!r}, 'w').write(str(p.pid))"
     )
     with (tmp_path / "said").open("wb") as said, standard_streams(said.fileno()):
         output = PipOutput({}, folder)
-        with output.stderr() as stderr:
-            words = [sys.executable, "-c", code]
-            subprocess.run(words, check=True, stderr=stderr, timeout=20)
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # it still runs
+        say(code, output)
+    os.kill(int(pid.read_text()), signal.SIGKILL)  # it still runs
     assert output.text() == ""
 
 
