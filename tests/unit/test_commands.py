@@ -48,13 +48,7 @@ PIP = [
 NO_PIP = [
     *("", "python", "python -m", "python app.py pip install", "python -c m pip install"),
     *("python -m pipdeptree install", "python -cpip -m pip install", "python -mpipx install"),
-    *(
-        "python -W m pip install",
-        "python -mpip freeze install",
-        "pip",
-        "pip list --format json",
-        "pip -V",
-    ),
+    *("python -W m pip install", "python -mpip freeze install", "pip", "pip list", "pip -V x"),
     *("pip install --help", "pip show x", "pip --log install freeze", "pip-compile install"),
     *("pipx install x", "echo pip install x", "NAME=value", "NAME=value echo pip install"),
     *("--system", "--python", "env -i pip install x", "env -u A pip install x", "env A=1"),
