@@ -122,15 +122,19 @@ def test_program_below_the_own_pipenv_has_the_terminal(
     assert "[True, True, True]" in terminal.shown
 
 
-def test_control_c_reaches_a_waited_pipenv_once(wrapped: User) -> None:
-    counting = "count = []; signal.signal(signal.SIGINT, lambda *_: count.append(1))"
-    # After the first interrupt it stays for a while, in which a second one would arrive.
-    staying = "while not count: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(40 + len(count))"
+@pytest.mark.parametrize(("group", "calls"), [("", 1), ("os.setpgid(0, 0)", 0)])
+def test_control_c_reaches_a_waited_pipenv_from_the_terminal_alone(
+    group: str, calls: int, wrapped: User
+) -> None:
+    counting = f"{group}\ncount = []; signal.signal(signal.SIGINT, lambda *_: count.append(1))"
+    # It stays for a while, in which a second interrupt would arrive.
+    waiting = f"while len(count) < {calls}: time.sleep(0.01)\n"
+    staying = f"{waiting}time.sleep(0.3)\nsys.exit(40 + len(count))"
     pipenv = replace_pipenv(wrapped.env, counting, staying)
     with Terminal(PIPENV_CA, WAITED, env=wrapped.env, cwd=wrapped.folder) as terminal:
         pipenv.wait_until_run()
         terminal.type(b"\x03")
-        assert terminal.finish() == 41, terminal.shown
+        assert terminal.finish() == 40 + calls, terminal.shown
     assert "Traceback" not in terminal.shown
     check_nothing_left(wrapped)
 
