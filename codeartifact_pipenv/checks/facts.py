@@ -82,12 +82,13 @@ class Facts:
     def _wanted_by_command(self, failed: FailedRun) -> Iterator[WantedPackage]:
         command, arguments = failed.line.command, failed.line.arguments
         of_files = packages_in_files(arguments, os.getcwd())
+        known: Mapping[str, WantedPackage] = {}
         if pipenv_cli.runs_program(command):
-            yield from packages_in_words(pipenv_cli.pip_requirements(arguments))
-            yield from of_files
-            return
-        typed = pipenv_cli.requirements(command, arguments) if command != "uninstall" else ()
-        known = self.local.listed if pipenv_cli.resolves(command, arguments) else self.local.locked
+            typed = pipenv_cli.pip_requirements(arguments)
+        else:
+            typed = pipenv_cli.requirements(command, arguments) if command != "uninstall" else []
+            resolves = pipenv_cli.resolves(command, arguments)
+            known = self.local.listed if resolves else self.local.locked
         named = {w.name: w for w in (*packages_in_words(typed), *of_files)}
         for name, wanted in named.items():
             source = self.run.source_of(name) or (known[name].source if name in known else None)

@@ -212,7 +212,7 @@ class Prefetcher:
         """Fetch the pages of the packages that METADATA requires."""
         from codeartifact_pipenv.proxy_index.metadata import requirements_of
 
-        self._work.put(lambda: self.prefetch(requirements_of(metadata)))
+        self._work.put(lambda: self.prefetch(r.name for r in requirements_of(metadata)))
 
     def _do_work(self) -> None:
         while (act := self._work.get()) is not None:

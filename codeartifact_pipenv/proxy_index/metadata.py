@@ -28,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from packaging.requirements import Requirement
+
 MOST_BYTES = 16 * 1024 * 1024
 """Larger METADATA is ignored."""
 
@@ -202,8 +204,8 @@ class RemoteWheel(io.RawIOBase):
         return self._parts[-1]
 
 
-def requirements_of(metadata: bytes) -> Iterator[str]:
-    """Yield the names that METADATA requires on this machine, without extras."""
+def requirements_of(metadata: bytes) -> Iterator[Requirement]:
+    """Yield what METADATA requires from an index on this machine, without extras."""
     from email.parser import BytesHeaderParser
 
     from packaging.requirements import InvalidRequirement, Requirement
@@ -215,4 +217,4 @@ def requirements_of(metadata: bytes) -> Iterator[str]:
         except (InvalidRequirement, ValueError):
             continue
         if applies and requirement.url is None:
-            yield requirement.name
+            yield requirement

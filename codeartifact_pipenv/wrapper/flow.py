@@ -98,6 +98,7 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
 
 
 def _run_with_tokens(context: CommandContext) -> int:
+    _refuse_token_of_package(context.line)
     project = _load_project(context)
     makes = pipenv_cli.resolves(context.line.command, context.line.arguments)
     if project.pipfile is None and makes:
@@ -109,12 +110,42 @@ def _run_with_tokens(context: CommandContext) -> int:
     if _check_sources(context, project):
         return _run_and_exit(lambda: _run_locked(context, project))
     sweep()
-    return _pass_through(context.line, context.pipenv, context.report)
+    from codeartifact_pipenv.project.sources import repository_of_pip
+    from codeartifact_pipenv.wrapper import without_repository
+
+    without_repository.refuse_repository_as_index(context.line, project)
+    without_repository.refuse_private_names(context, project)
+    if repository_of_pip(project.environ) is None:
+        return _pass_through(context.line, context.pipenv, context.report)
+    return _run_and_exit(lambda: _run_without_repository(context, project))
+
+
+def _refuse_token_of_package(line: CommandLine) -> None:
+    words = [word for word in line.arguments if "://" in word and "codeartifact" in word.lower()]
+    if line.command in pipenv_cli.ADDING_COMMANDS and words:
+        from codeartifact_pipenv.files.pip_config import in_pipenv_words
+        from codeartifact_pipenv.project.sources import check_package_url
+
+        indexes = {one.value for one in in_pipenv_words(line.rest)}
+        for word in words:
+            if not any(word.endswith(index) for index in indexes):
+                check_package_url(word)
+
+
+def _run_without_repository(context: CommandContext, project: Project) -> int:
+    """Run a command where only pip's settings name a repository, and explain a failure."""
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+    status = _run_unchanged(context.line, context.pipenv)
+    if status > 0 and status not in _NOT_A_FAILED_PIP:
+        program = context.pipenv.command
+        _explain(context, FailedRun(context.line, program, project, {}, None, None))
+    return status
 
 
 def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
     """Create a project with a repository, or let pipenv create one without."""
-    from codeartifact_pipenv.wrapper import empty_folder
+    from codeartifact_pipenv.wrapper import empty_folder, without_repository
 
     if _check_sources(context, empty):
         raise ConfigurationError(
@@ -134,6 +165,7 @@ def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
             empty_folder.refuse_login(empty.environ, _NO_PIPFILE)
         with empty_folder.removed_on_failure(empty.directory) as ended:
             if new is None:
+                without_repository.refuse_private_names(context, empty)
                 status = _run_unchanged(context.line, context.pipenv)
             else:
                 context.report.line("Creating a Pipfile for this project...")
@@ -176,6 +208,10 @@ def _run_program(context: CommandContext) -> int:
     if nested is not None and not gives_token and _names_repository(project):
         return _run_and_exit(lambda: _run_nested_pip(context, project, nested))
     if not (pip or gives_token) or not _check_sources(context, project):
+        from codeartifact_pipenv.wrapper import without_repository
+
+        if pip and not without_repository.pip_asks_repository(line, project):
+            without_repository.refuse_private_names(context, project)
         _pass_through(line, pipenv, report)
     run = context._replace(pip=pip or nested is not None, gives_token=gives_token)
     # A program that gets the token may run for days or call pipenv-ca, so it does not lock the project.
@@ -357,14 +393,13 @@ def _run(
     plan = make_plan(context, project, requirements)
     outcome = run_plan(plan, descriptors)
     if not by_pip:
-        _explain(plan, outcome)
+        _explain_run(plan, outcome)
     elif outcome.status > 0 and not outcome.interrupted:
         return _install_by_pip(context, descriptors, by_pip)
     return outcome.status
 
 
-def _explain(plan: RunPlan, outcome: Outcome) -> None:
-    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
+def _explain_run(plan: RunPlan, outcome: Outcome) -> None:
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED
 
@@ -385,6 +420,11 @@ def _explain(plan: RunPlan, outcome: Outcome) -> None:
         outcome.proxy,
         outcome.absent,
     )
+    _explain(context, failed)
+
+
+def _explain(context: CommandContext, failed: FailedRun) -> None:
+    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
     try:
         found = context.explain(failed)
     except KeyboardInterrupt:

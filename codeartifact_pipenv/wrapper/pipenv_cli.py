@@ -29,6 +29,8 @@ COMMANDS = frozenset(
 # The commands that resolve or install, in pipenv 2023.12 to 2026.10. Any other command, also one
 # that a later pipenv adds, gets no token.
 INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})
+# Those that write what they are told to install into the Pipfile.
+ADDING_COMMANDS = frozenset({"install", "update", "upgrade"})
 RUN_COMMANDS = frozenset({"run", "shell"})
 # New in pipenv 2026: runs pip-audit, whose pip takes its index from settings only.
 _AUDIT = "audit"
@@ -184,7 +186,7 @@ def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
     return bool(_positional(command, arguments)) or any(
         word in imports or word.startswith(("--requirements=", "--editable=", "-r", "-e"))
         for word in arguments
-        if command in {"install", "update", "upgrade"}
+        if command in ADDING_COMMANDS
     )
 
 
@@ -297,7 +299,8 @@ def run_options(arguments: Sequence[str]) -> list[str]:
     return list(arguments[: len(arguments) - len(_after_options(arguments))])
 
 
-# Options of `pip install` without a value.
+_TAKE_REQUIREMENTS = frozenset({"install", "download", "wheel"})
+# Options of these without a value.
 _PIP_FLAGS = frozenset(
     {
         *("--force-reinstall", "--ignore-installed", "--no-build-isolation", "--no-cache-dir"),
@@ -308,16 +311,15 @@ _PIP_FLAGS = frozenset(
 
 
 def pip_requirements(arguments: Sequence[str]) -> list[str]:
-    """Return the requirements that a ``pip install`` names, as written.
+    """Return the requirements that a ``pip install``, ``download`` or ``wheel`` names, as written.
 
     Words after an option that may take a value, paths and URLs are left out.
     """
     words = list(arguments)
-    if "install" not in words:
-        return []
+    verb = next((at for at, word in enumerate(words) if word in _TAKE_REQUIREMENTS), len(words))
     found = []
     before = ""
-    for word in words[words.index("install") + 1 :]:
+    for word in words[verb + 1 :]:
         takes = before.startswith("-") and "=" not in before and before not in _PIP_FLAGS
         if not (takes or word.startswith("-") or any(mark in word for mark in "/\\")):
             found.append(word)

@@ -10,11 +10,13 @@ import tomlkit
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
+from pipenv.vendor.plette.pipfiles import DEFAULT_SOURCE_TOML
 from support.corpus import read
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, normalise
+from codeartifact_pipenv.project.sources import default_source
 from codeartifact_pipenv.project.toml_text import sources_of, with_sources_at
 
 LOOPBACK = "http://127.0.0.1:4711/simple"
@@ -247,3 +249,7 @@ def test_updating_any_package_keeps_everything_else(text: str, data: st.DataObje
     assert done.count("#") == text.count("#")
     assert done.endswith("\n") is text.endswith("\n")
     assert ("\r\n" in done) is ("\r\n" in text)
+
+
+def test_default_source_is_the_one_that_pipenv_writes() -> None:
+    assert [default_source()] == sources_of(DEFAULT_SOURCE_TOML)

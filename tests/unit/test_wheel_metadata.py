@@ -297,7 +297,8 @@ def test_a_short_part_gives_correct_metadata_or_none(given: int) -> None:
 
 def names(*lines: str) -> list[str]:
     metadata = TEXT + "".join(f"Requires-Dist: {line}\n" for line in lines).encode()
-    return list(requirements_of(metadata + b"\nRequires-Dist: described\n"))
+    found = requirements_of(metadata + b"\nRequires-Dist: described\n")
+    return [requirement.name for requirement in found]
 
 
 def test_requirements_for_this_machine_are_listed_and_invalid_ones_skipped() -> None:

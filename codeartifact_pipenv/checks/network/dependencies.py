@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
 import time
-import zipfile
-from email.parser import HeaderParser
 from typing import NamedTuple
-
-from packaging.requirements import Requirement
 
 from codeartifact_pipenv.checks.network.wanted import (
     WantedPackage,
@@ -18,6 +13,7 @@ from codeartifact_pipenv.checks.network.wanted import (
     newest,
 )
 from codeartifact_pipenv.project.pipfile import normalise
+from codeartifact_pipenv.proxy_index.metadata import metadata_of, requirements_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +24,7 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.lookups.simple_page import File
 
 _MOST_BYTES = 20_000_000
-_MOST_METADATA = 1_000_000
 _MOST_PACKAGES = 20
-# In the root only: a wheel can vendor other packages.
-_METADATA = r"[^/]+\.dist-info/METADATA"
 
 
 class PrivateDependency(NamedTuple):
@@ -89,25 +82,7 @@ def _dependencies(
     wheels = [file for file in files_by_version(files)[version] if file.name.endswith(".whl")]
     for wheel in wheels[:1]:
         data = client.fetch(wheel.url, login.endpoint, login.token.value, _MOST_BYTES)
-        yield from wheel_dependencies(data or b"")
-
-
-def wheel_dependencies(data: bytes) -> Iterator[WantedPackage]:
-    """Yield the dependencies of a wheel on this machine; nothing for an invalid wheel."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            name = next(n for n in archive.namelist() if re.fullmatch(_METADATA, n))
-            with archive.open(name) as file:  # the declared size can be false
-                text = file.read(_MOST_METADATA).decode("utf-8", "replace")
-    except Exception:  # noqa: BLE001 - zipfile and its decompressors raise many types
-        return
-    metadata = HeaderParser().parsestr(text)
-    for text in metadata.get_all("Requires-Dist") or []:
-        try:
-            requirement = Requirement(text)
-            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        except ValueError:
-            continue
-        if applies and requirement.url is None:
-            name = normalise(requirement.name)
-            yield WantedPackage(name, str(requirement.specifier), None, "a private package")
+        metadata = metadata_of(io.BytesIO(data or b""), wheel.name) or b""
+        for needed in requirements_of(metadata):
+            name, specifier = normalise(needed.name), str(needed.specifier)
+            yield WantedPackage(name, specifier, None, "a private package")
