@@ -38,53 +38,45 @@ def read(*urls: str) -> list[Source]:
     return [read_source(str(number), url, "Pipfile", {}) for number, url in enumerate(urls)]
 
 
-ONE = at(f"aws:${{{TOKEN}}}@")
-TWO = [at(), at("", HOST, "second")]
+ONE, BARE, SECOND = at(f"aws:${{{TOKEN}}}@"), at(), at("", HOST, "second")
+A, B = at("aws:${A_TOKEN}@"), at("aws:${B_TOKEN}@", OTHER_HOST)
+OTHER_BARE = at("", OTHER_HOST)
 
 
 @pytest.mark.parametrize(
-    ("urls", "environ", "logins"),
+    ("urls", "variables", "hosts"),
     [
-        ([PYPI], {}, []),
-        ([PYPI, ONE], {TOKEN: "first-token"}, []),
-        ([at("aws:secret@")], {TOKEN: "first-token"}, []),
-        ([at("aws:${MY_TOKEN}@")], {"MY_TOKEN": "first-token", TOKEN: "first-token"}, []),
-        (
-            [at("aws:${A_TOKEN}@"), at("aws:${B_TOKEN}@", OTHER_HOST)],
-            {"A_TOKEN": "first-token", "B_TOKEN": "second-token"},
-            [],
-        ),
-        (
-            [at("aws:${A_TOKEN}@"), at("", OTHER_HOST)],
-            {"A_TOKEN": "first-token"},
-            [(OTHER_HOST, "second")],
-        ),
-        ([*TWO, at("", OTHER_HOST)], {}, [(HOST, "first"), (OTHER_HOST, "second")]),
+        ([PYPI], {}, {}),
+        ([PYPI, ONE], {TOKEN: "first"}, {}),
+        ([at("aws:secret@")], {TOKEN: "first"}, {}),
+        ([A], {"A_TOKEN": "first", TOKEN: "first"}, {}),
+        ([A, B], {"A_TOKEN": "first", "B_TOKEN": "second"}, {}),
+        ([A, OTHER_BARE], {"A_TOKEN": "first"}, {OTHER_HOST: "second"}),
+        ([BARE, SECOND, OTHER_BARE], {}, {HOST: "first", OTHER_HOST: "second"}),
     ],
 )
 def test_each_variable_or_else_each_host_gets_the_token_of_its_domain(
-    urls: list[str], environ: dict[str, str], logins: list[tuple[str, str]]
+    urls: list[str], variables: dict[str, str], hosts: dict[str, str]
 ) -> None:
     sources = read(*urls)
     child = direct_environment(sources, assign_variables(sources))
-    assert child.environment(TOKENS) == environ
-    lines = [f"machine {host} login aws password {name}-token" for host, name in logins]
+    assert child.environment(TOKENS) == {n: f"{token}-token" for n, token in variables.items()}
+    lines = [f"machine {host} login aws password {token}-token" for host, token in hosts.items()]
     assert child.netrc_lines(TOKENS) == lines
+
+
+CHOSEN = {
+    "PIP_INDEX_URL": at("aws:old-token@", HOST, "second"),
+    "PIP_EXTRA_INDEX_URL": f"{SECOND} {BARE}",
+}
 
 
 @pytest.mark.parametrize(
     ("urls", "environ", "index"),
     [
-        ([PYPI, ONE], {}, at()),
-        ([at(), at("", OTHER_HOST)], {"PIP_INDEX_URL": "", "PIP_EXTRA_INDEX_URL": "  "}, at()),
-        (
-            TWO,
-            {
-                "PIP_INDEX_URL": at("aws:old-token@", HOST, "second"),
-                "PIP_EXTRA_INDEX_URL": " ".join(reversed(TWO)),
-            },
-            TWO[1],
-        ),
+        ([PYPI, ONE], {}, BARE),
+        ([BARE, OTHER_BARE], {"PIP_INDEX_URL": "", "PIP_EXTRA_INDEX_URL": "  "}, BARE),
+        ([BARE, SECOND], CHOSEN, SECOND),
     ],
     ids=["first repository", "blank variables", "repository that the user chooses"],
 )
@@ -93,24 +85,23 @@ def test_pip_gets_one_repository_as_its_only_index_and_all_logins(
 ) -> None:
     child = pip_environment(read(*urls), environ, explicit_index=False)
     given = child.environment(TOKENS)
-    assert given["PIP_INDEX_URL"] == index
-    assert given["PIP_EXTRA_INDEX_URL"].split() == []
+    assert (given["PIP_INDEX_URL"], given["PIP_EXTRA_INDEX_URL"].split()) == (index, [])
     assert "token" not in str(given)
     assert set(child.netrc) == {host for host in (HOST, OTHER_HOST) if host in "".join(urls)}
 
 
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
 @pytest.mark.parametrize(
-    "value", [f"{at()} {PYPI}", at().replace("https", "http"), at("", HOST, "another"), "nonsense"]
+    "value", [f"{BARE} {PYPI}", BARE.replace("https", "http"), SECOND, "nonsense"]
 )
 def test_other_indexes_for_pip_are_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name} names an index") as caught:
-        pip_environment(read(at()), {name: value}, explicit_index=False)
+        pip_environment(read(BARE), {name: value}, explicit_index=False)
     assert f"Unset {name}" in caught.value.hint
 
 
 def test_pip_with_an_explicit_index_gets_no_other() -> None:
-    child = pip_environment(read(at()), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
+    child = pip_environment(read(BARE), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
     assert child.environment(TOKENS) == NEUTRAL
     assert list(child.netrc) == [HOST]
 
@@ -121,8 +112,7 @@ def test_pip_with_an_explicit_index_gets_no_other() -> None:
 def test_proxy_environment_has_only_tokens_that_package_urls_name(
     used: set[str], token: dict[str, str]
 ) -> None:
-    sources = read(PYPI, at("aws:${A_TOKEN}@"), at("aws:${B_TOKEN}@", OTHER_HOST))
-    child = proxy_environment(assign_variables(sources), used)
+    child = proxy_environment(assign_variables(read(PYPI, A, B)), used)
     assert child.netrc_lines(TOKENS) == []
     assert child.environment(TOKENS) == NEUTRAL | token
     assert set(child.unset) == {"PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"}
@@ -139,7 +129,7 @@ def refuse(words: str, environ: dict[str, str], *, named: bool = True) -> None:
     [
         *((words, {}, "") for words in ("--index second", "--index=second", "-i second", "-i")),
         ("", {"PIP_EXTRA_INDEX_URL": "", "PIP_INDEX_URL": " ", "PIPENV_PYPI_MIRROR": OTHER}, ""),
-        ("", {"PIP_INDEX_URL": PYPI, "PIP_EXTRA_INDEX_URL": f"{PYPI} {at()}"}, ""),
+        ("", {"PIP_INDEX_URL": PYPI, "PIP_EXTRA_INDEX_URL": f"{PYPI} {BARE}"}, ""),
         ("", {"PIP_EXTRA_INDEX_URL": at("aws:other-token@")}, ""),
         ("", {"PIP_INDEX_URL": LOGGED_IN, "CREDENTIALS": "me:pw"}, ""),
         (f"-i {OTHER}", {}, "-i"),

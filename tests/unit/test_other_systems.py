@@ -51,7 +51,6 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("folders", "has_xdg", "written", "others"),
     [
-        ([], False, ".config/pip", []),
         ([LIBRARY], False, LIBRARY, []),
         (["data/pip"], True, "data/pip", [".config/pip"]),
         (["data/pip"], False, ".config/pip", []),
