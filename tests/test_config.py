@@ -11,6 +11,7 @@ from support.programs import PIPENV_CA, run
 from support.projects import write_pipfile
 from support.runs import assert_error
 
+ROLE = "arn:aws:iam::123456789012:role/reader"
 PYPROJECT = """[tool.codeartifact-pipenv]
 profile = "team"
 private-packages = ["acme-*", "orb"]
@@ -53,34 +54,25 @@ def test_config_names_the_strongest_place_of_each_setting(
 
 
 def test_config_lists_the_settings_of_a_domain_table(env: dict[str, str], project: Path) -> None:
-    role, path = "arn:aws:iam::123456789012:role/reader", env["PIPENV_CA_CONFIG"]
-    table = '[domains."acme-123456789012"]'
-    Path(path).write_text(f'role = "{role}"\n{table}\nprofile = "work"\n')
+    path, table = env["PIPENV_CA_CONFIG"], '[domains."acme-123456789012"]'
+    Path(path).write_text(f'role = "{ROLE}"\n{table}\nprofile = "work"\n')
     found = printed(env=env, cwd=project)
-    assert found["role"] == (role, f"role in {path}")
-    assert found["domains.acme-123456789012.role"] == found["role"]
+    assert found["role"] == found["domains.acme-123456789012.role"] == (ROLE, f"role in {path}")
     name = "domains.acme-123456789012.profile"
     assert found[name] == ("work", f"profile in {table} of {path}")
     assert printed("--ca-profile", "p", env=env, cwd=project)[name] == ("p", "--ca-profile")
-    shown = run(PIPENV_CA, "config", env=env, cwd=project).stdout.splitlines()
-    assert f"{name} work profile in {table} of {path}" in [" ".join(x.split()) for x in shown]
 
 
-def test_config_prints_a_line_per_setting_and_then_the_files(
+def test_config_prints_a_line_per_setting_and_then_the_files_with_a_broken_pipfile(
     env: dict[str, str], project: Path
 ) -> None:
+    (project / "Pipfile").write_text("[packages\n")
     done = run(PIPENV_CA, "config", env=env, cwd=project)
     assert (done.status, done.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert f"profile team profile in {project / 'pyproject.toml'}" in lines
-    assert "refresh no default" in lines
-    assert "route - -" in lines
+    assert {"refresh no default", "route - -"} <= set(lines)
     assert lines[-2:] == [str(project / "pyproject.toml"), env["PIPENV_CA_CONFIG"]]
-
-
-def test_config_works_with_a_broken_pipfile(env: dict[str, str], project: Path) -> None:
-    (project / "Pipfile").write_text("[packages\n")
-    assert printed(env=env, cwd=project)["profile"][0] == "team"
 
 
 @pytest.mark.parametrize(

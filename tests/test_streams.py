@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.programs import PIPENV_CA
+from support.projects import source, write_pipfile
+
+from codeartifact_pipenv.endpoint import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,16 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="closed descriptors are a POSIX matter")
 full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full does not exist")
 HOST = "acme-111122223333.d.codeartifact.eu-west-1.amazonaws.com"
-URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/main/simple/"
-PIPFILE = f"""\
-[[source]]
-name = "codeartifact"
-url = "{URL}"
-verify_ssl = true
-
-[packages]
-six = "latest"
-"""
+ENDPOINT = parse_url(f"https://{HOST}/pypi/main/simple/")
 # A token whose header says nothing, so that it does not end.
 TOKEN = "e30.unread"
 VERBS = [
@@ -43,7 +37,8 @@ FAULTS = ("at fault", "Traceback", "Exception ignored", "Broken pipe")
 @pytest.fixture
 def ends(tmp_path: Path) -> Ends:
     """Return a function that runs a verb with a redirection; it returns status and stderr."""
-    (tmp_path / "Pipfile").write_text(PIPFILE)
+    assert ENDPOINT is not None
+    write_pipfile(tmp_path, source(ENDPOINT), '[packages]\nsix = "latest"\n')
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CODEARTIFACT_AUTH_TOKEN": TOKEN}
 
     def ended(
@@ -70,23 +65,25 @@ def ends(tmp_path: Path) -> Ends:
 @pytest.mark.wide
 @full
 @each
-def test_full_stdout_is_one_error(verb: str, ends: Ends) -> None:
+def test_full_stdout_of_each_verb_is_one_error(verb: str, ends: Ends) -> None:
     status, said = ends(verb, ">/dev/full")
     sentence = "error: Standard output cannot be written: No space left on device."
     assert (status, said.count(sentence)) == (1, 1)
 
 
-@full
 @some
-def test_full_stdout_without_buffers_is_one_error(verb: str, ends: Ends) -> None:
-    status, said = ends(verb, ">/dev/full", PYTHONUNBUFFERED="1", PYTHONIOENCODING="ascii")
-    assert (status, said.count("No space left on device.")) == (1, 1)
-
-
-@some
-def test_closed_stdout_is_one_error(verb: str, ends: Ends) -> None:
-    status, said = ends(verb, ">&-")
-    assert (status, said.count("cannot be written: it is closed.")) == (1, 1)
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [
+        pytest.param(">/dev/full", "No space left on device.", marks=full),
+        (">&-", "cannot be written: it is closed."),
+    ],
+)
+def test_full_or_closed_stdout_is_one_error(
+    verb: str, redirection: str, reason: str, ends: Ends
+) -> None:
+    status, said = ends(verb, redirection, PYTHONUNBUFFERED="1", PYTHONIOENCODING="ascii")
+    assert (status, said.count(reason)) == (1, 1)
 
 
 @pytest.mark.wide

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
@@ -21,7 +22,6 @@ from support.sandbox import get_token as issued_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -93,6 +93,13 @@ class StandIn:
         """Wait until it has written its record, and return that."""
         wait_for(lambda: self.was_run)
         return self.record
+
+
+def replace_pipenv(env: dict[str, str], behaviour: str = "", afterwards: str = "") -> StandIn:
+    """Put a stand-in in pipenv's place for all further commands with an environment."""
+    made = StandIn(Path(env["HOME"]).parent / "other pipenv", behaviour, afterwards)
+    env["PIPENV_CA_PIPENV"] = str(made.path)
+    return made
 
 
 # Makes the terminal on its stdin its own, as a login does, and becomes another program.

@@ -18,20 +18,15 @@ from codeartifact_pipenv.settings import SETTINGS, parse_command_line
     ("argv", "options", "rest"),
     [
         # Before the command; the last value of an option counts.
-        ("--ca-profile work lock", {"profile": "work"}, "lock"),
         ("--ca-profile= lock", {"profile": ""}, "lock"),
         ("--ca-profile=a=b lock", {"profile": "a=b"}, "lock"),
         ("--ca-profile --ca-refresh lock", {"profile": "--ca-refresh"}, "lock"),
         ("--ca-refresh --ca-duration 900 lock", {"refresh": True, "duration": "900"}, "lock"),
         ("--ca-profile=a --ca-profile b lock", {"profile": "b"}, "lock"),
-        ("-v --ca-refresh --python 3 lock -d", {"refresh": True}, "-v --python 3 lock -d"),
-        ("--ca-help", {"help": True}, ""),
-        ("--ca-version", {"version": True}, ""),
+        ("--ca-help --ca-version", {"help": True, "version": True}, ""),
         # After the command, where pipenv judges unknown options.
-        ("lock --ca-verbose", {"verbose": True}, "lock"),
         ("lock -v --ca-profile p --dev", {"profile": "p"}, "lock -v --dev"),
         ("run --ca-refresh x --ca-verbose", {"refresh": True}, "run x --ca-verbose"),
-        ("doctor --ca-no-cache", {"no-cache": True}, "doctor"),
         ("lock --ca-nonsense --ca-help", {}, "lock --ca-nonsense --ca-help"),
     ],
 )
@@ -43,14 +38,11 @@ def test_own_options_are_removed_before_and_after_the_command(
     assert line.rest == rest.split()
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_each_setting_is_an_option_that_the_help_lists(name: str) -> None:
-    found = SETTINGS[name]
-    words = [found.option] if found.is_flag else [found.option, "x"]
-    assert parse_command_line([*words, "lock"]).options == {
-        found.name: True if found.is_flag else "x"
-    }
-    assert f"  {found.option} " in help_text("pipenv-ca")
+def test_each_setting_is_an_option_that_the_help_lists() -> None:
+    words = [o for s in SETTINGS.values() for o in (s.option, *([] if s.is_flag else ["x"]))]
+    wanted = {s.name: True if s.is_flag else "x" for s in SETTINGS.values()}
+    assert parse_command_line([*words, "lock"]).options == wanted
+    assert [s.option for s in SETTINGS.values() if f"  {s.option} " not in help_text("x")] == []
 
 
 @pytest.mark.parametrize(
@@ -58,13 +50,9 @@ def test_each_setting_is_an_option_that_the_help_lists(name: str) -> None:
     [
         ("--verbose lock -v", "lock", "-v"),
         ("--python 3.11 install six", "install", "six"),
-        ("--python=3.11 install", "install", ""),
-        ("--pypi-mirror https://mirror/simple lock", "lock", ""),
-        ("--pypi-mirror=https://mirror/simple lock", "lock", ""),
         ("--pyt 3.11 install", "install", ""),
         ("--pypi https://mirror/simple lock", "lock", ""),
         ("--py lock", "lock", ""),
-        ("--bare --clear -q sync", "sync", ""),
         ("--verbose -- lock --dev", "lock", "--dev"),
         *((argv, None, "") for argv in ("--python lock", "--python", "--version", "--", "")),
     ],
@@ -77,9 +65,7 @@ def test_the_command_is_found_after_options_of_pipenv(
     assert line.rest == argv.split()
 
 
-@pytest.mark.parametrize(
-    "argv", ["run x", "shell x", "sandbox run", "lock --", "run --", "-- x", "--", "- x", "-"]
-)
+@pytest.mark.parametrize("argv", ["run x", "shell x", "sandbox run", "lock --", "-- x", "--", "-"])
 def test_words_for_another_program_are_not_changed(argv: str) -> None:
     given = [*argv.split(), "--ca-profile", "a", "--ca-refresh", "--ca-nonsense", "", " ", "\n"]
     line = parse_command_line(given)
@@ -93,9 +79,7 @@ def test_words_for_another_program_are_not_changed(argv: str) -> None:
         ("lock --ca-profile", "--ca-profile needs a value."),
         ("--verbose --ca-duration", "--ca-duration needs a value."),
         ("lock --ca-refresh=yes", "--ca-refresh takes no value."),
-        ("--ca-refresh= lock", "--ca-refresh takes no value."),
         ("--ca-nonsense=1 lock", "Unknown option --ca-nonsense."),
-        ("--ca- lock", "Unknown option --ca-."),
         ("--ca-prof x lock", "Unknown option --ca-prof."),
         ("--ca-help=yes", "Unknown option --ca-help."),
     ],
@@ -145,4 +129,4 @@ def test_each_own_verb_has_a_function_and_a_line_in_the_help() -> None:
     for verb, place in VERBS.items():
         module, _, function = place.partition(":")
         assert callable(getattr(import_module(f"codeartifact_pipenv.{module}"), function))
-        assert f"\n  {verb} " in help_text("pipenv-ca")
+        assert f"\n  {verb} " in help_text("x")

@@ -46,54 +46,39 @@ def ours(userinfo: str, host: str = HOST, name: str = "ca") -> Source:
     return read(f"https://{userinfo}{host}{PATH}", name=name)
 
 
-def is_team(source: Source) -> bool:
-    found = source.endpoint
-    return found is not None and (found.domain, found.repository) == (DOMAIN, "team")
+ENVIRON = {
+    "WHO": "me",
+    "CA_HOST": HOST,
+    "REPO": "team",
+    "INDEX": f"https://aws:${{T}}@{HOST}{PATH}",
+    "BASE": f"https://aws:${{T}}@{HOST}/pypi/team",
+}
 
 
 @pytest.mark.parametrize(
-    ("userinfo", "username", "variable", "has_password"),
+    ("url", "username", "variable", "has_password"),
     [
-        (f"aws:${{{TOKEN}}}@", "aws", TOKEN, True),
-        (f"aws:${TOKEN}@", "aws", TOKEN, True),
-        (":${OTHER}@", "", "OTHER", True),
-        ("aws:@", "aws", None, False),
-        ("@", "", None, False),
-        ("", "", None, False),
-        ("aws:secret@", "aws", None, True),
-        ("aws:x${OTHER}@", "aws", None, True),
-        ("aws:${A}${B}@", "aws", None, True),
-        ("aws:p@ss@", "aws", None, True),
-        ("${USERNAME}:${OTHER}@", "me", "OTHER", True),
+        (f"https://aws:$T@{HOST}{PATH}", "aws", "T", True),
+        (f"https://:${{T}}@{HOST}{PATH}", "", "T", True),
+        (f"https://aws:@{HOST}{PATH}", "aws", None, False),
+        (f"https://{HOST}{PATH}", "", None, False),
+        (f"https://aws:x${{T}}@{HOST}{PATH}", "aws", None, True),
+        (f"https://aws:${{A}}${{B}}@{HOST}{PATH}", "aws", None, True),
+        (f"https://aws:p@ss@{HOST}{PATH}", "aws", None, True),
+        (f"https://${{WHO}}:${{T}}@${{CA_HOST}}{PATH}", "me", "T", True),
+        (f"https://aws:${{T}}@{HOST}/pypi/${{REPO}}/", "aws", "T", True),
+        ("$INDEX", "aws", "T", True),
+        ("${BASE}/simple/", "aws", "T", True),
     ],
 )
-def test_username_variable_and_password_are_parsed(
-    userinfo: str, username: str, variable: str | None, has_password: bool
+def test_repository_username_and_variable_of_a_url_are_found(
+    url: str, username: str, variable: str | None, has_password: bool
 ) -> None:
-    source = read(f"https://{userinfo}{HOST}{PATH}", {"USERNAME": "me"})
-    assert is_team(source)
-    assert (source.username, source.variable) == (username, variable)
+    source = read(url, ENVIRON)
+    assert source.endpoint is not None
+    assert (source.endpoint.domain, source.endpoint.repository) == (DOMAIN, "team")
+    assert (source.username, source.variable, source.url) == (username, variable, url)
     assert (source.has_password, source.mismatch_reason) == (has_password, None)
-
-
-@pytest.mark.parametrize(
-    ("url", "environ"),
-    [
-        (f"https://aws:${{T}}@${{CA_HOST}}{PATH}", {"CA_HOST": HOST}),
-        (f"https://aws:${{T}}@my-dom-${{ACCOUNT}}{HOST[19:]}{PATH}", {"ACCOUNT": OWNER}),
-        (f"${{SCHEME}}://aws:${{T}}@{HOST}/pypi/${{REPO}}/", {"SCHEME": "https", "REPO": "team"}),
-        ("${INDEX}", {"INDEX": f"https://aws:${{T}}@{HOST}{PATH}"}),
-        ("$INDEX", {"INDEX": f"https://aws:${{T}}@{HOST}{PATH}"}),
-        ("${BASE}/simple/", {"BASE": f"https://aws:${{T}}@{HOST}/pypi/team"}),
-    ],
-)
-def test_variables_outside_the_password_are_expanded(url: str, environ: dict[str, str]) -> None:
-    source = read(url, environ)
-    assert is_team(source)
-    assert (source.variable, source.url) == ("T", url)
-    literal = {name: value.replace("${T}", "secret") for name, value in environ.items()}
-    if literal != environ:
-        assert (read(url, literal).variable, read(url, literal).has_password) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -105,24 +90,18 @@ def test_other_indexes_have_no_endpoint(url: str) -> None:
     assert (source.endpoint, source.mismatch_reason) == (None, None)
 
 
-def test_one_domain_always_sets_the_default_variable() -> None:
-    for userinfo in ("", "aws@"):
-        assert set(assign_variables([ours(userinfo)])) == {TOKEN}
-    assigned = assign_variables([ours("aws:${MY_TOKEN}@"), ours("", HOST)])
-    assert {name: endpoint.domain for name, endpoint in assigned.items()} == {
-        "MY_TOKEN": DOMAIN,
-        TOKEN: DOMAIN,
-    }
-    assert assign_variables([read("https://pypi.org/simple")]) == {}
+def domains(*sources: Source) -> dict[str, Domain]:
+    return {name: endpoint.domain for name, endpoint in assign_variables(sources).items()}
 
 
-def test_two_domains_need_their_own_variables() -> None:
-    assigned = assign_variables([ours("aws:${A_TOKEN}@"), ours("aws:${B_TOKEN}@", OTHER_HOST)])
-    assert {name: endpoint.domain for name, endpoint in assigned.items()} == {
-        "A_TOKEN": DOMAIN,
-        "B_TOKEN": OTHER,
-    }
-    assert assign_variables([ours(""), ours("", OTHER_HOST)]) == {}
+def test_each_variable_gets_its_domain_and_one_domain_the_default_variable() -> None:
+    public, first, other = read("https://pypi.org/simple"), ours("aws:${A_TOKEN}@"), ours("")
+    second = ours("aws:${B_TOKEN}@", OTHER_HOST)
+    assert domains(public) == {}
+    assert domains(public, other) == domains(ours("aws@")) == {TOKEN: DOMAIN}
+    assert domains(first, other) == {"A_TOKEN": DOMAIN, TOKEN: DOMAIN}
+    assert domains(first, second) == {"A_TOKEN": DOMAIN, "B_TOKEN": OTHER}
+    assert domains(other, ours("", OTHER_HOST)) == {}
 
 
 def test_one_variable_for_two_domains_is_an_error() -> None:
@@ -133,15 +112,11 @@ def test_one_variable_for_two_domains_is_an_error() -> None:
     assert "source second in /project/Pipfile" in caught.value.hint
     fixed = f"{TOKEN}_OTHER"
     assert f"${{{fixed}}}" in caught.value.hint
-    assigned = assign_variables([first, ours(f"aws:${{{fixed}}}@", OTHER_HOST)])
-    assert assigned[fixed].domain == OTHER
+    assert domains(first, ours(f"aws:${{{fixed}}}@", OTHER_HOST))[fixed] == OTHER
 
 
 STRAY = {
     f"https://aws:${{{TOKEN}}}@evil.com/simple/": "foreign host",
-    f"https://aws:${TOKEN}@evil.com/simple/": "foreign host, bare form",
-    f"https://${{{TOKEN}}}@evil.com/simple/": "as the user",
-    f"https://evil.com/${{{TOKEN}}}/simple/": "in the path",
     f"https://evil.com/simple/?t=${TOKEN}": "in the query",
     f"https://${{{TOKEN}}}.evil.com/simple/": "in the host",
     f"http://aws:${{{TOKEN}}}@{HOST}{PATH}": "it is http, not https",
@@ -151,8 +126,6 @@ STRAY = {
     f"https://{HOST}/pypi/team/${{{TOKEN}}}/": "in the right host's path",
     f"https://aws:${{{TOKEN}}}@{HOST}/pypi/team/${{{TOKEN}}}/": "twice",
     f"https://${{{TOKEN}}}@{HOST}{PATH}": "as the user of the right host",
-    f"https://aws:x${{{TOKEN}}}@evil.com/": "in a part of the password",
-    f"git+https://aws:${{{TOKEN}}}@github.com/x/y.git": "git",
     f"${{{TOKEN}}}": "without a URL",
 }
 
@@ -173,7 +146,7 @@ def test_token_variable_in_a_foreign_url_is_an_error(url: str) -> None:
             assert STRAY[url] in caught.value.sentence
 
 
-@pytest.mark.parametrize("value", ["evil.com/", "evil.com#", "evil.com?", "evil.com\\"])
+@pytest.mark.parametrize("value", ["evil.com/", "evil.com\\"])
 def test_a_username_that_changes_the_host_is_an_error(value: str) -> None:
     source = read(f"https://${{WHO}}:${{{TOKEN}}}@{HOST}{PATH}", {"WHO": value})
     with pytest.raises(ConfigurationError, match="would send the token"):
@@ -211,8 +184,6 @@ def test_other_names_must_not_hold_the_token(name: str) -> None:
 
 
 words = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
-
-
 SECRETS = ("TOKEN", "PASS", "PW", "SECRET", "KEY", "AUTH", "CRED", "PAT", "LOGIN", "BEARER")
 
 
@@ -237,14 +208,12 @@ def test_token_variable_in_a_url_of_another_domain_is_an_error() -> None:
     assigned = assign_variables([ours(f"aws:${{{TOKEN}}}@")])
     with pytest.raises(ConfigurationError, match="would send the token"):
         check_token_use(ours(f"aws:${{{TOKEN}}}@", OTHER_HOST), assigned)
-    for other in ("${NEXUS_USER}:${NEXUS_PASSWORD}", f"u:${{{TOKEN}_BACKUP}}"):
-        check_token_use(read(f"https://{other}@nexus.example.com/simple"), assigned)
+    check_token_use(read(f"https://u:${{{TOKEN}_BACKUP}}@nexus.example.com/simple"), assigned)
 
 
-@pytest.mark.parametrize("name", ["pw", "token", "team_token", "KEY"])
-def test_a_variable_name_as_plain_text_is_allowed(name: str) -> None:
-    source = read(f"https://aws:${{{name}}}@{HOST}/pypi/team-pw-KEY-token-team_token/simple/")
-    assert set(assign_variables([source])) == {name, TOKEN}
+def test_a_variable_name_as_plain_text_is_allowed() -> None:
+    source = read(f"https://aws:${{team_token}}@{HOST}/pypi/team_token/simple/")
+    assert set(assign_variables([source])) == {"team_token", TOKEN}
 
 
 def test_all_variables_of_a_text_are_found() -> None:
@@ -283,8 +252,6 @@ def test_any_url_keeps_the_token_in_its_domain(texts: list[str], environ: dict[s
 
 
 VARIABLES = {"A": "one", "B_2": "$A", "C": "", "LONG_NAME": "${A}/x", "D": "\\1\\g<0>"}
-
-
 templates = st.sampled_from(
     [
         *("$A", "${A}", "$B_2", "${B_2}", "$C", "${D}", "$D", "${LONG_NAME}", "$"),
@@ -312,7 +279,5 @@ def test_variables_that_may_hold_the_token_of_a_domain() -> None:
     other, default = ours("aws:${SECOND}@", OTHER_HOST), ours(f"aws:${{{TOKEN}}}@")
     public = read("https://public.example/simple")
     assert token_variables(DOMAIN, [public, first, again]) == ["FIRST", "AGAIN", TOKEN]
-    assert token_variables(DOMAIN, [ours("aws@"), public]) == [TOKEN]
     assert token_variables(DOMAIN, [first, other, public]) == ["FIRST"]
-    assert token_variables(OTHER, [default, other]) == ["SECOND"]
     assert token_variables(DOMAIN, [default, other]) == [TOKEN]
