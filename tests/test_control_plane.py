@@ -445,7 +445,7 @@ def test_a_wrong_clock_invalidates_signatures(
     assert RepositoryClient(http, sandbox.endpoint, token).status("nothing/") == 401
 
 
-PREFIX, EXACT, PYTHON = "/pypi//acme-~", "/pypi//acme-core$", "/pypi/*"
+PREFIX, EXACT, PYTHON = "/pypi//acme~", "/pypi//acme-core$", "/pypi/*"
 
 
 def set_modes(api: Any, pattern: str, **modes: str) -> None:
