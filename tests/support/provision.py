@@ -89,19 +89,15 @@ class Account:
         assert cli.main([*words, "--json"], Settings({}, os.environ), Report()) in {0, 1}
         return json.loads(self._capsys.readouterr().out)
 
-    def make_repository(
-        self, name: str, *upstreams: str, connection: str = "", description: str = ""
-    ) -> None:
-        """Make a repository in the domain without our program."""
+    def make_repository(self, name: str, *above: str) -> None:
+        """Make a repository with upstreams or an external connection, without our program."""
+        where = {"domain": "acme", "repository": name}
+        upstreams = [each for each in above if ":" not in each]
         self.aws.create_repository(
-            domain="acme",
-            repository=name,
-            description=description,
-            upstreams=[{"repositoryName": each} for each in upstreams],
+            **where, upstreams=[{"repositoryName": each} for each in upstreams]
         )
-        if connection:
-            where = {"domain": "acme", "repository": name}
-            self.aws.associate_external_connection(**where, externalConnection=connection)
+        for each in set(above) - set(upstreams):
+            self.aws.associate_external_connection(**where, externalConnection=each)
 
     def put_statements(self, *statements: Any) -> None:
         """Replace the policy of the team's repository."""
