@@ -11,13 +11,12 @@ from support.clients import (
     Drive,
     Place,
     client_environment,
-    driven,
     make_client_packages,
     write_application,
 )
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.hosts import asset_host, endpoint_for
+from codeartifact_pipenv.sandbox.hosts import asset_host
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -111,9 +110,8 @@ def played(
     """Run a client's script in an application's folder; check what holds for every client."""
     client, done, way, host = request.param
     sandbox = request.getfixturevalue("redirecting" if host == REDIRECT else "workshop")
-    endpoint = endpoint_for(sandbox.endpoint.domain, sandbox.endpoint.repository, HOSTS[host])
     env = client_environment(sandbox, clean_env, tmp_path / "tokens")
-    drive = Drive(sandbox, env, project, endpoint)
+    drive = Drive(sandbox, env, project, request.getfixturevalue("record_property"), HOSTS[host])
     place = clients(*client.split(), *([OURS] if INSIDE in way else []))
     drive.path(*([clients("keyring", OURS)] if ON_PATH in way else []), place)
     drive.env |= {
@@ -126,8 +124,8 @@ def played(
     write_application(drive, application(request), url)
     name = re.split(r"[ =[]", client)[0]
     row = (name, place.version(name), ", ".join(filter(None, (way, host))), done)
-    with driven(drive, request.getfixturevalue("record_property"), *row):
-        script = SCRIPTS[f"{name}: {done}"].format(url=url, upload=endpoint.url)
+    with drive.checked(*row):
+        script = SCRIPTS[f"{name}: {done}"].format(url=url, upload=drive.endpoint.url)
         drive.run("bash", "-euc", script)
     return drive
 

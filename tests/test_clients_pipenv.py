@@ -6,12 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clients import OURS, driven
+from support.clients import OURS
 from support.projects import source, write_pipfile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.clients import Clients, Drive
 
 WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
@@ -28,7 +26,6 @@ def test_old_and_new_pipenv_lock_and_sync_by_keyring(
     provider: str,
     clients: Clients,
     drive: Drive,
-    record_property: Callable[[str, object], None],
 ) -> None:
     """Keyring is in the project's environment or on PATH."""
     pipenv = clients(requirement, "setuptools<81")
@@ -47,7 +44,7 @@ def test_old_and_new_pipenv_lock_and_sync_by_keyring(
     way = f"{provider}: keyring {'in the project' if ours else 'on PATH'}"
     way += ", aws@ in the URL" if named else ""
     row = ("pipenv", pipenv.version("pipenv"), way, "lock, sync")
-    with driven(drive, record_property, *row):
+    with drive.checked(*row):
         drive.run(pipenv.bin / "pipenv", "lock")
         locked = json.loads((drive.folder / "Pipfile.lock").read_text())["default"]
         assert locked["orb-common"]["version"] == "==2.0.0"
