@@ -84,38 +84,34 @@ def restrictions(publish: str, upstream: str) -> dict[str, Any]:
     return {"restrictions": {"publish": publish, "upstream": upstream}}
 
 
-def test_a_domain_is_created_once_listed_and_deleted_when_it_is_empty(
+def test_domains_and_repositories_are_created_once_listed_and_deleted(
     api: Any, sandbox: Sandbox
 ) -> None:
-    made = api.create_domain(domain="fresh")["domain"]
+    """An update replaces only what it names; a domain is deleted when it is empty."""
+    fresh = {"domain": "fresh"}
+    made = api.create_domain(**fresh)["domain"]
     assert (made["owner"], made["status"], made["arn"]) == (OWNER, "Active", f"{ARN}:domain/fresh")
-    code, again = refused(api.create_domain, domain="fresh")
+    code, again = refused(api.create_domain, **fresh)
     assert (code, again["resourceId"], again["resourceType"]) == (CONFLICT, "fresh", "domain")
     sandbox.add_repository("theirs", domain="theirs", owner="0" * 12)
     sandbox.add_repository("far", domain="far", region="eu-west-1")
     assert [row["name"] for row in api.list_domains()["domains"]] == ["demo", "fresh"]
-    api.create_repository(domain="fresh", repository="first")
-    described = api.describe_domain(domain="fresh", domainOwner=OWNER)["domain"]
+    first = {**fresh, "repository": "first"}
+    given = {"description": "für alle", **upstreams("first")}
+    api.create_repository(**first)
+    changed = api.update_repository(**first, **given)["repository"]
+    assert changed.items() >= given.items()
+    assert (changed["arn"], changed["externalConnections"]) == (f"{ARN}:repository/fresh/first", [])
+    changed = api.update_repository(**first, upstreams=[])["repository"]
+    assert (changed["upstreams"], changed["description"]) == ([], "für alle")
+    assert refused(api.create_repository, **first)[1]["resourceType"] == "repository"
+    described = api.describe_domain(**fresh, domainOwner=OWNER)["domain"]
     assert described == made | {"repositoryCount": 1}
-    assert refused(api.delete_domain, domain="fresh")[0] == CONFLICT
-    api.delete_repository(domain="fresh", repository="first")
-    assert api.delete_domain(domain="fresh")["domain"]["status"] == "Deleted"
-    assert "domain" not in api.delete_domain(domain="fresh")
-    assert refused(api.describe_domain, domain="fresh")[1]["resourceType"] == "domain"
-
-
-def test_a_repository_is_created_once_and_an_update_replaces_what_it_names(api: Any) -> None:
-    given = {"description": "für alle", **upstreams("team", "store")}
-    made = api.create_repository(**NEW, **given)["repository"]
-    assert made.items() >= given.items()
-    assert (made["arn"], made["externalConnections"]) == (f"{ARN}:repository/demo/new", [])
-    code, again = refused(api.create_repository, **NEW)
-    assert (code, again["resourceId"], again["resourceType"]) == (CONFLICT, "new", "repository")
-    api.update_repository(**NEW, description="ours")
-    api.update_repository(**NEW, **upstreams("store"))
-    described = api.describe_repository(**NEW)["repository"]
-    assert described.items() >= {"description": "ours", **upstreams("store")}.items()
-    assert api.update_repository(**NEW, upstreams=[])["repository"]["upstreams"] == []
+    assert refused(api.delete_domain, **fresh)[0] == CONFLICT
+    api.delete_repository(**first)
+    assert api.delete_domain(**fresh)["domain"]["status"] == "Deleted"
+    assert "domain" not in api.delete_domain(**fresh)
+    assert refused(api.describe_domain, **fresh)[1]["resourceType"] == "domain"
 
 
 def test_public_packages_are_there_while_the_repository_is_connected(
@@ -125,14 +121,13 @@ def test_public_packages_are_there_while_the_repository_is_connected(
     api.create_repository(**NEW)
     where = NEW | {"externalConnection": "public:pypi"}
     assert at("new").versions("pub") == set()
-    (connection,) = api.associate_external_connection(**where)["repository"]["externalConnections"]
-    assert connection["externalConnectionName"] == "public:pypi"
-    assert connection["packageFormat"] == "pypi"
-    assert connection["status"].lower() == "available"
+    made = api.associate_external_connection(**where)["repository"]["externalConnections"]
+    assert [(row["externalConnectionName"], row["packageFormat"]) for row in made] == [
+        ("public:pypi", "pypi")
+    ]
     assert at("new").versions("pub") == {"1.0"}
     gone = api.disassociate_external_connection(**where)["repository"]
-    assert gone["externalConnections"] == []
-    assert at("new").versions("pub") == set()
+    assert (gone["externalConnections"], at("new").versions("pub")) == ([], set())
     assert refused(api.disassociate_external_connection, **where)[0] == MISSING
 
 
@@ -238,30 +233,10 @@ def test_a_denied_action_and_its_resource_are_named_until_it_is_allowed(
     assert get_token(steady)
 
 
-@pytest.mark.parametrize(("kind", "where"), [("domain", DEMO), ("repository", HERE)])
-def test_a_policy_is_kept_by_revision(api: Any, kind: str, where: dict[str, str]) -> None:
-    put, get, delete = (
-        getattr(api, f"{verb}_{kind}_permissions_policy") for verb in ("put", "get", "delete")
-    )
-    first = put(**where, policyDocument=POLICY)["policy"]
-    assert first["document"] == POLICY
-    assert first["resourceArn"].startswith(f"{ARN}:{kind}/demo")
-    assert get(**where)["policy"] == first
-    second = put(**where, policyDocument=POLICY, policyRevision=first["revision"])["policy"]
-    assert second["revision"] != first["revision"]
-    assert refused(delete, **where, policyRevision=first["revision"])[0] == CONFLICT
-    assert delete(**where, policyRevision=second["revision"])["policy"] == second
-    code, missing = refused(get, **where)
-    assert (code, missing["resourceType"]) == (MISSING, kind)
-
-
 def test_packages_are_listed_by_filters_and_pages(api: Any, sandbox: Sandbox) -> None:
-    for name, publish, upstream in [
-        ("acme-b", "ALLOW", "BLOCK"),
-        ("acme-a", "BLOCK", "ALLOW"),
-        ("other", "ALLOW", "ALLOW"),
-    ]:
-        sandbox.set_origin(name, publish=publish, upstream=upstream)
+    sandbox.set_origin("acme-b", upstream="BLOCK")
+    sandbox.set_origin("acme-a", publish="BLOCK")
+    sandbox.set_origin("other")
 
     def names(**filters: Any) -> list[str]:
         return [row["package"] for row in api.list_packages(**STORE, **filters)["packages"]]
@@ -286,24 +261,23 @@ def test_versions_are_listed_with_their_origin(
     sandbox.set_origin("acme")
     assert at("store").download("acme", "1.5")
     where = PACKAGE | STORE
-
-    def versions(**filters: Any) -> list[str]:
-        return [row["version"] for row in api.list_package_versions(**where, **filters)["versions"]]
-
-    assert versions() == ["10.0", "9.0", "1.5", "1.0"]
-    assert versions(sortBy="PUBLISHED_TIME") == ["1.5", "9.0", "10.0", "1.0"]
-    assert versions(originType="INTERNAL") == ["10.0", "9.0", "1.0"]
-    assert versions(originType="EXTERNAL", status="Published") == ["1.5"]
-    assert versions(status="Archived") == versions(originType="UNKNOWN") == []
     answer = api.list_package_versions(**where)
+    places = {row["version"]: row["origin"]["domainEntryPoint"] for row in answer["versions"]}
+    mine, theirs = {"repositoryName": "store"}, {"externalConnectionName": "public:pypi"}
+    assert places == {"10.0": mine, "9.0": mine, "1.5": theirs, "1.0": mine}
     assert answer["defaultDisplayVersion"] == "1.5"
-    origins = {row["version"]: row["origin"]["domainEntryPoint"] for row in answer["versions"]}
-    assert origins["9.0"] == {"repositoryName": "store"}
-    assert origins["1.5"] == {"externalConnectionName": "public:pypi"}
+    for filters, expected in (
+        ({}, "10.0 9.0 1.5 1.0"),
+        ({"sortBy": "PUBLISHED_TIME"}, "1.5 9.0 10.0 1.0"),
+        ({"originType": "INTERNAL"}, "10.0 9.0 1.0"),
+        ({"originType": "EXTERNAL", "status": "Published"}, "1.5"),
+        ({"status": "Archived"}, ""),
+    ):
+        rows = api.list_package_versions(**where, **filters)["versions"]
+        assert [row["version"] for row in rows] == expected.split()
     described = api.describe_package_version(**where, packageVersion="1.5")["packageVersion"]
-    assert described["origin"]["domainEntryPoint"] == origins["1.5"]
-    code, missing = refused(api.describe_package_version, **where, packageVersion="2.0")
-    assert (code, missing["resourceType"]) == (MISSING, "package-version")
+    assert described["origin"]["domainEntryPoint"] == theirs
+    assert refused(api.describe_package_version, **where, packageVersion="2.0")[0] == MISSING
 
 
 def test_a_reserved_name_is_not_looked_up_in_public(
@@ -489,8 +463,7 @@ def test_groups_are_described_listed_and_deleted(api: Any) -> None:
     assert made["packageGroup"]["parent"]["pattern"] == "/*"
     make_group(api, EXACT)
     changed = api.update_package_group(**DEMO, packageGroup=PREFIX, contactInfo="me")
-    assert changed["packageGroup"]["description"] == "ours"
-    assert changed["packageGroup"]["contactInfo"] == "me"
+    assert changed["packageGroup"].items() >= {"description": "ours", "contactInfo": "me"}.items()
     listed = api.list_package_groups(**DEMO, prefix="/pypi")["packageGroups"]
     assert [group["pattern"] for group in listed] == [EXACT, PREFIX]
     assert describe_group(api, EXACT)["parent"]["pattern"] == PREFIX
