@@ -119,17 +119,11 @@ class Account:
 
     def statements(self, repository: str | None = "team") -> list[Any]:
         """Return the statements of a repository's policy, or of the domain's for None."""
-        if repository is None:
-            answer = self.aws.get_domain_permissions_policy(domain="acme")
-        else:
-            where = {"domain": "acme", "repository": repository}
-            answer = self.aws.get_repository_permissions_policy(**where)
+        kind, where = "domain", {"domain": "acme"}
+        if repository is not None:
+            kind, where = "repository", {**where, "repository": repository}
+        answer = getattr(self.aws, f"get_{kind}_permissions_policy")(**where)
         return list(json.loads(answer["policy"]["document"])["Statement"])
-
-    def tags(self, arn: str) -> dict[str, str]:
-        """Return the tags of a domain or a repository."""
-        found = self.aws.list_tags_for_resource(resourceArn=arn)["tags"]
-        return {each["key"]: each["value"] for each in found}
 
     def writes(self) -> list[str]:
         """Return the operations so far that change something."""
