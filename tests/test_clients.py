@@ -14,6 +14,7 @@ from support.clients import (
     make_client_packages,
     write_application,
 )
+from support.projects import source, write_pipfile
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import asset_host
@@ -159,3 +160,28 @@ def test_client_publishes_a_wheel_and_an_sdist(
 @pytest.mark.parametrize("played", [cell(*row) for row in RUNS], indirect=True)
 def test_client_runs_a_private_program(played: Drive) -> None:
     assert played.results[-1].stdout.endswith("orbs are well\n")
+
+
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
+PIPENVS = {"==2023.12.1": WIDE, "": WIDE, "==2024.4.1": MATRIX, "==2025.1.3": MATRIX}
+
+
+@pytest.mark.parametrize("provider", ["import", "subprocess"])
+@pytest.mark.parametrize("version", [pytest.param(each, marks=PIPENVS[each]) for each in PIPENVS])
+def test_pipenv_of_any_age_locks_and_syncs_by_keyring_without_our_wrapper(
+    version: str, provider: str, clients: Clients, drive: Drive
+) -> None:
+    pipenv = clients(f"pipenv{version}", "setuptools<81")
+    is_inside = provider == "import"
+    venv = clients.make_venv(drive.folder / ".venv", *([OURS] if is_inside else []))
+    drive.path(*([] if is_inside else [clients("keyring", OURS)]))
+    user = "aws@" if version and not is_inside else ""  # an old pipenv has an old pip
+    packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
+    write_pipfile(drive.folder, source(drive.endpoint, userinfo=user), packages)
+    drive.env["PIP_KEYRING_PROVIDER"] = provider
+    way = f"{INSIDE if is_inside else ON_PATH}{USER if user else ''}, {provider}"
+    with drive.checked("pipenv", pipenv.version("pipenv"), way, "lock, sync"):
+        drive.run(pipenv.bin / "pipenv", "lock")
+        drive.run(pipenv.bin / "pipenv", "sync")
+    assert (drive.folder / "Pipfile.lock").exists()
+    assert (venv.version("orb_schema_generator"), venv.version("orb_common")) == ("1.0.1", "2.0.0")
