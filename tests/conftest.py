@@ -232,9 +232,16 @@ def workshop(
 
 
 @pytest.fixture
-def drive(workshop: Sandbox, clean_env: dict[str, str], tmp_path: Path, project: Path) -> Drive:
+def drive(
+    workshop: Sandbox,
+    clean_env: dict[str, str],
+    tmp_path: Path,
+    project: Path,
+    record_property: Callable[[str, object], None],
+) -> Drive:
     """A project folder in which a client runs."""
-    return Drive(workshop, client_environment(workshop, clean_env, tmp_path / "tokens"), project)
+    env = client_environment(workshop, clean_env, tmp_path / "tokens")
+    return Drive(workshop, env, project, record_property)
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from support.clients import (
     Drive,
     Place,
     client_environment,
-    driven,
     make_client_packages,
     write_application,
 )
+from support.projects import source, write_pipfile
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.hosts import asset_host, endpoint_for
+from codeartifact_pipenv.sandbox.hosts import asset_host
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ def played(
     """Run a client's script in an application's folder; check what holds for every client."""
     client, done, way, host = request.param
     sandbox = request.getfixturevalue("redirecting" if host == REDIRECT else "workshop")
-    endpoint = endpoint_for(sandbox.endpoint.domain, sandbox.endpoint.repository, HOSTS[host])
     env = client_environment(sandbox, clean_env, tmp_path / "tokens")
-    drive = Drive(sandbox, env, project, endpoint)
+    drive = Drive(sandbox, env, project, request.getfixturevalue("record_property"), HOSTS[host])
     place = clients(*client.split(), *([OURS] if INSIDE in way else []))
     drive.path(*([clients("keyring", OURS)] if ON_PATH in way else []), place)
     drive.env |= {
@@ -126,8 +125,8 @@ def played(
     write_application(drive, application(request), url)
     name = re.split(r"[ =[]", client)[0]
     row = (name, place.version(name), ", ".join(filter(None, (way, host))), done)
-    with driven(drive, request.getfixturevalue("record_property"), *row):
-        script = SCRIPTS[f"{name}: {done}"].format(url=url, upload=endpoint.url)
+    with drive.checked(*row):
+        script = SCRIPTS[f"{name}: {done}"].format(url=url, upload=drive.endpoint.url)
         drive.run("bash", "-euc", script)
     return drive
 
@@ -161,3 +160,28 @@ def test_client_publishes_a_wheel_and_an_sdist(
 @pytest.mark.parametrize("played", [cell(*row) for row in RUNS], indirect=True)
 def test_client_runs_a_private_program(played: Drive) -> None:
     assert played.results[-1].stdout.endswith("orbs are well\n")
+
+
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
+PIPENVS = {"==2023.12.1": WIDE, "": WIDE, "==2024.4.1": MATRIX, "==2025.1.3": MATRIX}
+
+
+@pytest.mark.parametrize("provider", ["import", "subprocess"])
+@pytest.mark.parametrize("version", [pytest.param(each, marks=PIPENVS[each]) for each in PIPENVS])
+def test_pipenv_of_any_age_locks_and_syncs_by_keyring_without_our_wrapper(
+    version: str, provider: str, clients: Clients, drive: Drive
+) -> None:
+    pipenv = clients(f"pipenv{version}", "setuptools<81")
+    is_inside = provider == "import"
+    venv = clients.make_venv(drive.folder / ".venv", *([OURS] if is_inside else []))
+    drive.path(*([] if is_inside else [clients("keyring", OURS)]))
+    user = "aws@" if version and not is_inside else ""  # an old pipenv has an old pip
+    packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
+    write_pipfile(drive.folder, source(drive.endpoint, userinfo=user), packages)
+    drive.env["PIP_KEYRING_PROVIDER"] = provider
+    way = f"{INSIDE if is_inside else ON_PATH}{USER if user else ''}, {provider}"
+    with drive.checked("pipenv", pipenv.version("pipenv"), way, "lock, sync"):
+        drive.run(pipenv.bin / "pipenv", "lock")
+        drive.run(pipenv.bin / "pipenv", "sync")
+    assert (drive.folder / "Pipfile.lock").exists()
+    assert (venv.version("orb_schema_generator"), venv.version("orb_common")) == ("1.0.1", "2.0.0")

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.checkout import document
-from support.clients import OURS, driven
+from support.clients import OURS
 from support.guides import script, section, titles
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.clients import Clients, Drive, Place
 
 pytestmark = pytest.mark.wide
@@ -64,9 +62,7 @@ def follow(drive: Drive, text: str) -> str:
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_commands_of_the_guide_work_for_each_client(
-    title: str, drive: Drive, venv: Place, record_property: Callable[[str, object], None]
-) -> None:
+def test_commands_of_the_guide_work_for_each_client(title: str, drive: Drive, venv: Place) -> None:
     name = f"orb-guided-by-{title}"
     drive.write("pyproject.toml", PROJECT.replace("NAME", name))
     drive.write(f"{name.replace('-', '_')}/__init__.py", "")
@@ -74,7 +70,7 @@ def test_commands_of_the_guide_work_for_each_client(
         make_wheel(drive.folder / "dist", name, "1.0")
     if title == "hatch":
         drive.lead_into_the_sandbox()
-    with driven(drive, record_property, title, "newest", "the guide", "as written"):
+    with drive.checked(title, "newest", "the guide", "as written"):
         said = follow(drive, section(GUIDE, title))
         if title in {"pip", "pipenv", "uv", "poetry", "pdm"}:
             assert venv.version("orb_tool") == "1.0"
@@ -87,11 +83,11 @@ def test_commands_of_the_guide_work_for_each_client(
 
 
 def test_commands_of_the_readme_work_for_pip_and_uv(
-    drive: Drive, venv: Place, clients: Clients, record_property: Callable[[str, object], None]
+    drive: Drive, venv: Place, clients: Clients
 ) -> None:
     beside = clients.make_venv(drive.folder / "beside", "pip", OURS)
     drive.path(beside)
-    with driven(drive, record_property, "pip, uv", "newest", "the README", "as written"):
+    with drive.checked("pip, uv", "newest", "the README", "as written"):
         follow(drive, README)
         assert (beside.version("orb_tool"), venv.version("orb_tool")) == ("1.0", "1.0")
 

@@ -6,11 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clients import OURS, driven
+from support.clients import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.clients import Clients, Drive
 
 pytestmark = pytest.mark.wide
@@ -35,7 +33,7 @@ def secret(drive: Drive, *words: str) -> str:
 
 @pytest.mark.parametrize("backend", ["", ALONE, CHAIN], ids=["default", "alone", "chain"])
 def test_keyring_command_returns_one_token_for_every_form_of_address(
-    backend: str, clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
+    backend: str, clients: Clients, drive: Drive
 ) -> None:
     keyring = clients("keyring", OURS)
     drive.path(keyring)
@@ -43,7 +41,7 @@ def test_keyring_command_returns_one_token_for_every_form_of_address(
         drive.env["PYTHON_KEYRING_BACKEND"] = backend
     way = {"": "as it comes", ALONE: "our backend alone", CHAIN: "in keyring's chain"}[backend]
     row = ("keyring", keyring.version("keyring"), way, "get and creds, in every form of address")
-    with driven(drive, record_property, *row):
+    with drive.checked(*row):
         token = secret(drive, "get", drive.url, "aws")
         for service in addresses(drive):
             assert secret(drive, "get", service, "aws") == token
@@ -74,7 +72,7 @@ assert keyring.get_credential(ours[0], "somebody") is None
 
 
 def test_keyring_library_returns_our_token_and_is_silent_for_other_services(
-    clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
+    clients: Clients, drive: Drive
 ) -> None:
     keyring = clients("keyring", OURS)
     others = [
@@ -86,13 +84,13 @@ def test_keyring_library_returns_our_token_and_is_silent_for_other_services(
         drive.url.replace("https://", "http://"),
     ]
     row = ("keyring", keyring.version("keyring"), "the library", "ours, and others in silence")
-    with driven(drive, record_property, *row):
+    with drive.checked(*row):
         words = json.dumps([addresses(drive), others])
         assert drive.run(keyring.python, "-c", LIBRARY, words).output == ""
 
 
 def test_keyring_chain_stores_other_secrets_and_serves_our_token(
-    clients: Clients, drive: Drive, record_property: Callable[[str, object], None]
+    clients: Clients, drive: Drive
 ) -> None:
     place = clients("keyring", "keyrings.alt", OURS)
     drive.path(place)
@@ -100,7 +98,7 @@ def test_keyring_chain_stores_other_secrets_and_serves_our_token(
     way = f"with keyrings.alt {place.version('keyrings.alt')}"
     row = ("keyring", place.version("keyring"), way, "set, get, del for others; get for us")
     service = "https://index.example.org/simple/"
-    with driven(drive, record_property, *row):
+    with drive.checked(*row):
         drive.run("keyring", "set", service, "me", stdin="open sesame\n")
         assert drive.run("keyring", "get", service, "me").stdout == "open sesame\n"
         assert secret(drive, "get", drive.url, "aws").startswith("eyJ")

@@ -16,12 +16,12 @@ from support.runs import Calls, get_token
 from support.traces import CommandLines, assert_no_secrets, assert_not_shown
 
 from codeartifact_pipenv.files.io import locked
+from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 UV = str(SCRIPTS / "uv")
@@ -211,6 +211,7 @@ class Drive:
         sandbox: the repositories.
         env: the environment; our keyring is not on PATH.
         folder: the current folder.
+        record: pytest's ``record_property``.
         endpoint: the repository that the client uses.
         results: of the programs whose output is checked for the token.
     """
@@ -220,17 +221,47 @@ class Drive:
         sandbox: Sandbox,
         env: dict[str, str],
         folder: Path,
-        endpoint: RepositoryEndpoint | None = None,
+        record: Callable[[str, object], None],
+        host: str = "ipv4",
     ) -> None:
         self.sandbox = sandbox
-        self.endpoint = endpoint or sandbox.endpoint
         self.env = env
         self.folder = folder
+        self.record = record
+        repository = str(sandbox.endpoint.repository)
+        self.endpoint = endpoint_for(sandbox.endpoint.domain, repository, host)
         self.results: list[Result] = []
 
-        self.home = Path(env["HOME"])
-        self.url = self.endpoint.simple_url
-        self.aws_url = self.url.replace("https://", "https://aws@")
+    @property
+    def home(self) -> Path:
+        return Path(self.env["HOME"])
+
+    @property
+    def url(self) -> str:
+        return self.endpoint.simple_url
+
+    @property
+    def aws_url(self) -> str:
+        return self.url.replace("https://", "https://aws@")
+
+    @contextlib.contextmanager
+    def checked(self, *row: str) -> Iterator[None]:
+        """Check that a client asks AWS for one token, which is in no output, file or argument.
+
+        Args:
+            row: of the table: the client, its version, the way, what is done.
+        """
+        self.record("client", row)
+        calls = Calls(self.sandbox)
+        with CommandLines(pause=0.02) as lines:
+            yield
+        assert calls.count() == 1
+        token = get_token(self.sandbox, self.env, self.folder)
+        assert calls.count() == 1, "the token that the client had is not in the cache"
+        assert lines.holding(token) == set()
+        for result in self.results:
+            assert_not_shown(token, result)
+        assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
 
     def path(self, *places: Place) -> None:
         """Put the programs of some places first on PATH."""
@@ -307,25 +338,3 @@ def path_without_ours(path: str) -> str:
     """Return a PATH without the environment of these tests, which has our keyring."""
     ours = SCRIPTS.resolve()
     return os.pathsep.join(f for f in path.split(os.pathsep) if Path(f).resolve() != ours)
-
-
-@contextlib.contextmanager
-def driven(drive: Drive, record: Callable[[str, object], None], *row: str) -> Iterator[Drive]:
-    """Check that a client asks AWS for one token, which is in no output, file or argument.
-
-    Args:
-        drive: where it runs.
-        record: pytest's ``record_property``.
-        row: of the table: the client, its version, the way, what is done.
-    """
-    record("client", row)
-    calls = Calls(drive.sandbox)
-    with CommandLines(pause=0.02) as lines:
-        yield drive
-    assert calls.count() == 1
-    token = get_token(drive.sandbox, drive.env, drive.folder)
-    assert calls.count() == 1, "the token that the client had is not in the cache"
-    assert lines.holding(token) == set()
-    for result in drive.results:
-        assert_not_shown(token, result)
-    assert_no_secrets(token, drive.folder, drive.home, Path(drive.env["TMPDIR"]))

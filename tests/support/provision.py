@@ -89,19 +89,15 @@ class Account:
         assert cli.main([*words, "--json"], Settings({}, os.environ), Report()) in {0, 1}
         return json.loads(self._capsys.readouterr().out)
 
-    def make_repository(
-        self, name: str, *upstreams: str, connection: str = "", description: str = ""
-    ) -> None:
-        """Make a repository in the domain without our program."""
+    def make_repository(self, name: str, *above: str) -> None:
+        """Make a repository with upstreams or an external connection, without our program."""
+        where = {"domain": "acme", "repository": name}
+        upstreams = [each for each in above if ":" not in each]
         self.aws.create_repository(
-            domain="acme",
-            repository=name,
-            description=description,
-            upstreams=[{"repositoryName": each} for each in upstreams],
+            **where, upstreams=[{"repositoryName": each} for each in upstreams]
         )
-        if connection:
-            where = {"domain": "acme", "repository": name}
-            self.aws.associate_external_connection(**where, externalConnection=connection)
+        for each in set(above) - set(upstreams):
+            self.aws.associate_external_connection(**where, externalConnection=each)
 
     def put_statements(self, *statements: Any) -> None:
         """Replace the policy of the team's repository."""
@@ -123,17 +119,11 @@ class Account:
 
     def statements(self, repository: str | None = "team") -> list[Any]:
         """Return the statements of a repository's policy, or of the domain's for None."""
-        if repository is None:
-            answer = self.aws.get_domain_permissions_policy(domain="acme")
-        else:
-            where = {"domain": "acme", "repository": repository}
-            answer = self.aws.get_repository_permissions_policy(**where)
+        kind, where = "domain", {"domain": "acme"}
+        if repository is not None:
+            kind, where = "repository", {**where, "repository": repository}
+        answer = getattr(self.aws, f"get_{kind}_permissions_policy")(**where)
         return list(json.loads(answer["policy"]["document"])["Statement"])
-
-    def tags(self, arn: str) -> dict[str, str]:
-        """Return the tags of a domain or a repository."""
-        found = self.aws.list_tags_for_resource(resourceArn=arn)["tags"]
-        return {each["key"]: each["value"] for each in found}
 
     def writes(self) -> list[str]:
         """Return the operations so far that change something."""
