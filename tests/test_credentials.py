@@ -153,15 +153,14 @@ def setting(name: str, value: str, code: str = "aws-config", **env: str) -> Way:
     return Way(f"{name} ... [{code}] ... {name}", {**KEYS, **env, name: value})
 
 
-def answered(message: str, body: bytes, status: int = 200, **more: Any) -> Way:
+def answered(message: str, body: bytes) -> Way:
     """Return a way in which CodeArtifact's answer is of no use."""
     env = {**KEYS, "AWS_ENDPOINT_URL_CODEARTIFACT": "{url}"}
-    return Way(message, env, answer=(status, body), **more)
+    return Way(message, env, answer=(200, body))
 
 
 PRINTED_KEYS = '"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","SessionToken":"c","Expiration"'
 LOG_IN = "aws sso login --profile dev"
-EXPIRED = {"expiresAt": in_hours(-1)}
 REFRESHED = {"refreshToken": "r", "clientId": "i", "clientSecret": "s"}
 CLOSED = "http://127.0.0.1:{closed}"
 SIGN_IN = f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}\n"
@@ -226,16 +225,6 @@ WAYS = [
         "loop ... [aws-config]",
     ),
     dev("RoleArn ... [aws-config] ... role_arn ... ~/.aws/config", DEV_ROLE.replace(ROLE, "ci")),
-    dev(
-        "profile dev ... [mfa-required] ... aws sts get-caller-identity",
-        f"{DEV_ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/me\n",
-    ),
-    dev(
-        "AssumeRole ... profile dev ... [assume-role-denied] ... trust policy",
-        DEV_ROLE,
-        env={"AWS_ENDPOINT_URL_STS": "{url}"},
-        answer=STS_DENIED,
-    ),
     dev("AWS STS ... [unreachable] ... network", DEV_ROLE, env={"AWS_ENDPOINT_URL_STS": CLOSED}),
     dev("MAX_ATTEMPTS ... [aws-config] ... MAX", DEV_ROLE, env={"AWS_MAX_ATTEMPTS": "abc"}),
     # credential_process
@@ -272,10 +261,9 @@ WAYS = [
     ),
     dev(f"be read ... [sso-broken] ... {LOG_IN}", DEV_SSO, files={LEGACY_CACHE: '{"access'}),
     sso(f"incomplete ... [sso-broken] ... {LOG_IN}", {}),
-    sso(f"profile dev ... expired ... [sso-expired] ... {LOG_IN}", EXPIRED),
     sso(
         f"profile dev ... expired ... [sso-expired] ... {LOG_IN}",
-        {"registrationExpiresAt": in_hours(-1), **EXPIRED, **REFRESHED},
+        {"expiresAt": in_hours(-1), "registrationExpiresAt": in_hours(-1), **REFRESHED},
     ),
     sso(
         f"AWS SSO gives no credentials with profile dev ... [sso-denied] ... {LOG_IN}",
@@ -330,13 +318,6 @@ WAYS = [
     answered("damaged ... [service-fault] ... proxy", b"[1]"),
     answered(
         "damaged ... [service-fault]", b'{"authorizationToken": "a\\nb", "expiration": 1900000000}'
-    ),
-    answered(
-        "have expired ... [keys-expired] ... profile dev into ~/.aws/credentials",
-        b'{"__type": "ExpiredTokenException", "message": "ended"}',
-        403,
-        credentials=BASE.replace("profile base", "dev"),
-        profile="dev",
     ),
 ]
 

@@ -169,13 +169,13 @@ def test_each_entry_point_reports_a_broken_keyringrc(
 @pytest.mark.usefixtures("pipfile")
 def test_doctor_lists_the_keyringrc_settings_that_are_ignored(user: User, keyringrc: Path) -> None:
     keyringrc.write_text("[backend]\nkeyring-path = /x\n")
+    assert "keyringrc" not in user.run("doctor", "--offline").stdout
+    text = '[codeartifact]\nverify = no\n[codeartifact team="x"]\nprofile_name=x\n'
+    keyringrc.write_text(f"{text}[codeartifact name=z]\naws_access_key_id = AKIAEXAMPLE\n")
     looked = user.run("doctor", "--offline")
-    assert "keyringrc" not in looked.stdout
-    keyringrc.write_text('[codeartifact]\nverify = no\n[codeartifact team="x"]\nprofile_name=x\n')
-    looked = user.run("doctor", "--offline")
-    first, second = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
+    first, *others = [line for line in looked.stdout.splitlines() if "[keyringrc-ignored]" in line]
     assert "verify in [codeartifact]" in first
-    assert '[codeartifact team="x"]' in second
+    assert ['team="x"]: its title is invalid' in others[0], "name=z]" in others[1]] == [True, True]
 
 
 # --- refusals ----------------------------------------------------------------------------

@@ -242,19 +242,6 @@ def test_the_path_of_the_file_is_that_of_keyring(
     assert Path(keyringrc_path(os.environ)) == theirs
 
 
-def test_unused_keys_of_a_file_are_listed(tmp_path: Path) -> None:
-    text = '[codeartifact]\nverify=no\n[codeartifact x="y"]\ntoken=abc\n[codeartifact name=z]\n'
-    text += "aws_access_key_id = AKIAEXAMPLE\n"
-    data = read_keyringrc(written(tmp_path, text))
-    assert data is not None
-    assert KeyringConfig(data, "file").unused() == [
-        "verify in [codeartifact]",
-        '[codeartifact x="y"]: its title is invalid',
-        'token in [codeartifact x="y"]',
-        "[codeartifact name=z]: aws_secret_access_key is missing; both keys are needed",
-    ]
-
-
 OWN = {"domain": "a", "account": "0" * 12, "region": "b", "name": "c"}
 values = st.sampled_from([*OWN.values(), "A", "ab", "1" * 12, ""])
 values |= st.text(string.ascii_lowercase + string.digits + "-\"= ']", max_size=6)
