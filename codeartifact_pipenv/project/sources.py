@@ -382,6 +382,24 @@ def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
     return (words[0], login) if plain else None
 
 
+def check_package_url(text: str) -> None:
+    """Raise ConfigurationError if a package is named by a repository's URL with a token in it.
+
+    Args:
+        text: the package, such as ``acme @ https://...``.
+    """
+    found = re.search(r"https?://\S+", text, re.IGNORECASE)
+    url = found[0] if found else ""
+    login = (userinfo_of(url) or "").rstrip(":")
+    if parse_url(url) is not None and login not in {"", USERNAME} and not variables_in(login):
+        raise ConfigurationError(
+            "The command names a package by a URL with a token in it, which pipenv would write into "
+            "Pipfile and lock.",
+            "Install it by its name: `pipenv-ca install NAME==VERSION`.",
+            "package-url",
+        )
+
+
 def without_credentials(url: str) -> str:
     """Return a URL without its userinfo."""
     scheme, separator, rest = url.partition("://")

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.run import Outcome
 
 _NO_PIPFILE = "No Pipfile was found"
+# Commands that write what they are told to install into the Pipfile, and options for that.
+_ADDING = frozenset({"install", "update", "upgrade"})
+_TO_ADD = ("-e", "-r", "--editable", "--requirement")
 # The program was not found (126, 127) or interrupted, so its pip did not fail.
 _NOT_A_FAILED_PIP = frozenset({126, 127, 130, 143})
 
@@ -98,6 +101,7 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
 
 
 def _run_with_tokens(context: CommandContext) -> int:
+    _refuse_token_of_package(context.line)
     project = _load_project(context)
     makes = pipenv_cli.resolves(context.line.command, context.line.arguments)
     if project.pipfile is None and makes:
@@ -111,9 +115,46 @@ def _run_with_tokens(context: CommandContext) -> int:
     sweep()
     from codeartifact_pipenv.project.sources import repository_of_pip
 
-    if repository_of_pip(project.environ) is not None:
-        return _run_and_exit(lambda: _run_without_repository(context, project))
-    return _pass_through(context.line, context.pipenv, context.report)
+    _refuse_repository_as_index(context.line, project)
+    if repository_of_pip(project.environ) is None:
+        return _pass_through(context.line, context.pipenv, context.report)
+    return _run_and_exit(lambda: _run_without_repository(context, project))
+
+
+def _refuse_token_of_package(line: CommandLine) -> None:
+    words = [word for word in line.arguments if "://" in word and "codeartifact" in word.lower()]
+    if line.command in _ADDING and words:
+        from codeartifact_pipenv.files.pip_config import in_pipenv_words
+        from codeartifact_pipenv.project.sources import check_package_url
+
+        indexes = {one.value for one in in_pipenv_words(line.rest)}
+        for word in words:
+            if not any(word.endswith(index) for index in indexes):
+                check_package_url(word)
+
+
+def _refuse_repository_as_index(line: CommandLine, project: Project) -> None:
+    """Raise ConfigurationError if pipenv would write a repository's URL into the Pipfile.
+
+    pipenv adds the URL of ``--index`` as it is, often with a token, if it is told to install a
+    package. The option's default is PIP_INDEX_URL (pipenv/cli/options.py).
+    """
+    from codeartifact_pipenv.endpoint import parse_url
+    from codeartifact_pipenv.files.pip_config import INDEX, in_pipenv_words
+
+    given = {one.option: one.value for one in in_pipenv_words(line.rest) if one.kind == INDEX}
+    told = [w for w in line.arguments if not w.startswith("-") or w.startswith(_TO_ADD)]
+    if line.command in _ADDING and told:
+        given.setdefault("PIP_INDEX_URL", project.environ.get("PIP_INDEX_URL", ""))
+    for name, url in given.items():
+        endpoint = parse_url(url)
+        if endpoint is not None:
+            raise ConfigurationError(
+                f"{name} names a repository, whose URL pipenv would write into the Pipfile with "
+                "its login.",
+                "Leave it out, and add the repository as a source: "
+                f"`pipenv-ca fix --add-source {endpoint.simple_url}`.",
+            )
 
 
 def _run_without_repository(context: CommandContext, project: Project) -> int:
