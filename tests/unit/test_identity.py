@@ -16,35 +16,27 @@ if TYPE_CHECKING:
 CONFIG = """
 [default]
 region = eu-west-1
-
 [profile work]
 role_arn = arn:aws:iam::123456789012:role/work
 source_profile = base
-
 [profile base]
 source_profile = keys
-
 [profile keys]
 region = eu-west-1
 credential_process = one
-
 [profile sso]
 sso_session = corp
 sso_account_id = 123456789012
 sso_role_name = developer
 services = local
-
 [sso-session corp]
 sso_start_url = https://corp.awsapps.com/start
 sso_region = eu-west-1
-
 [services local]
 sts =
   endpoint_url = https://localhost:4566
-
 [profile other]
 role_arn = arn:aws:iam::210987654321:role/other
-
 [profile "my own"]
 role_arn = arn:aws:iam::123456789012:role/own
 """
@@ -52,15 +44,12 @@ CREDENTIALS = """
 [default]
 aws_access_key_id = AKIADEFAULT
 aws_secret_access_key = SECRET-default
-
 [keys]
 aws_access_key_id = AKIAKEYS
 aws_secret_access_key = SECRET-keys
 aws_session_token = SECRET-session
-
 [work]
 mfa_serial = arn:aws:iam::123456789012:mfa/me
-
 [other]
 aws_access_key_id = AKIAOTHER
 aws_secret_access_key = SECRET-other
@@ -207,15 +196,14 @@ def test_unreadable_files_with_other_bytes_are_another_identity(
     assert len({good, broken, account.print("work")}) == 3
 
 
-@pytest.mark.parametrize("environ", [True, False], ids=["named by variables", "in the home folder"])
-def test_a_missing_file_differs_from_a_file_with_settings(
-    environ: bool, account: Account, tmp_path: Path
+def test_files_in_the_home_folder_count_when_no_variable_names_them(
+    account: Account, tmp_path: Path
 ) -> None:
-    if not environ:
-        (tmp_path / ".aws").mkdir()
-        account.config = account.config.rename(tmp_path / ".aws" / "config")
-        account.credentials = account.credentials.rename(tmp_path / ".aws" / "credentials")
-        account.environ = {}
+    """A missing file differs from one with settings."""
+    (tmp_path / ".aws").mkdir()
+    account.config = account.config.rename(tmp_path / ".aws" / "config")
+    account.credentials = account.credentials.rename(tmp_path / ".aws" / "credentials")
+    account.environ = {}
     seen = [account.print("keys")]
     for path in (account.credentials, account.config):
         path.unlink()
@@ -225,11 +213,9 @@ def test_a_missing_file_differs_from_a_file_with_settings(
 
 def test_keys_of_a_boto_2_file_are_part_of_the_identity(tmp_path: Path, account: Account) -> None:
     """Botocore still reads this file."""
-    boto = tmp_path / "boto.cfg"
-    boto.write_text("[Credentials]\naws_access_key_id = AKIAONE\n")
-    before = account.print(BOTO_CONFIG=str(boto))
-    boto.write_text("[Credentials]\naws_access_key_id = AKIATWO\n")
-    assert account.print(BOTO_CONFIG=str(boto)) != before
+    before = account.print(BOTO_CONFIG=str(tmp_path / "boto.cfg"))
+    (tmp_path / "boto.cfg").write_text("[Credentials]\naws_access_key_id = AKIAONE\n")
+    assert account.print(BOTO_CONFIG=str(tmp_path / "boto.cfg")) != before
 
 
 def test_an_identity_never_contains_a_secret(account: Account) -> None:

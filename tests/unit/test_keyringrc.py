@@ -28,21 +28,6 @@ URL = f"https://{HOST}/pypi/team/simple/"
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
 posix = pytest.mark.skipif(os.name == "nt", reason="the folders are POSIX's")
 
-# The examples in the README of keyrings.codeartifact.
-README = """
-# These are the defaults for other sections.
-[codeartifact]
-token_duration=1800
-
-# Use for any repositories in account 000000000000.
-[codeartifact account="000000000000"]
-profile_name=special_profile
-
-# Use for account 999999999999 with a repository named "staging".
-[codeartifact account="999999999999" name="staging"]
-profile_name=staging_profile
-"""
-
 
 def endpoint(url: str = URL) -> RepositoryEndpoint:
     found = parse_url(url) if "/" in url else parse_host(url)
@@ -63,23 +48,6 @@ def asked(environ: Mapping[str, str], url: str = URL, **options: str) -> TokenRe
     return token_request(Settings(options, isolated), isolated, endpoint(url))
 
 
-@pytest.mark.parametrize(
-    ("owner", "repository", "profile"),
-    [
-        ("000000000000", "team", "special_profile"),
-        ("999999999999", "staging", "staging_profile"),
-        ("999999999999", "team", None),
-        ("123456789012", "staging", None),
-    ],
-)
-def test_examples_of_the_keyrings_codeartifact_readme_work(
-    owner: str, repository: str, profile: str | None, tmp_path: Path
-) -> None:
-    url = URL.replace("123456789012", owner).replace("team", repository)
-    found = asked(written(tmp_path, README), url)
-    assert (found.caller.profile, found.duration, found.caller.keys) == (profile, 1800, None)
-
-
 SECTIONS = {
     "default": "[codeartifact]",
     "domain": '[codeartifact domain="my-dom"]',
@@ -90,12 +58,13 @@ SECTIONS = {
 
 @pytest.mark.parametrize("winner", SECTIONS)
 def test_the_most_specific_section_wins_in_any_order(winner: str, tmp_path: Path) -> None:
-    """A section for a repository does not apply to a bare host."""
+    """It takes other values from [codeartifact]. One for a repository is not for a bare host."""
     chosen = list(SECTIONS)[: list(SECTIONS).index(winner) + 1]
     for names in (chosen, chosen[::-1]):
         text = "\n".join(f"{SECTIONS[name]}\nprofile_name = {name}" for name in names)
-        environ = written(tmp_path, text)
-        assert asked(environ).caller.profile == winner
+        environ = written(tmp_path, f"{text}\n[codeartifact]\ntoken_duration=1800\n")
+        found = asked(environ)
+        assert (found.caller.profile, found.duration) == (winner, 1800)
         assert asked(environ, HOST).caller.profile == ("both" if winner == "all" else winner)
 
 
