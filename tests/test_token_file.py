@@ -117,6 +117,11 @@ def test_a_token_file_is_used_after_the_variable_and_before_the_cache(
         done = user.lock(stand_in, without_credentials(env) | given)
         assert (done.status, done.stderr) == (0, "")
         assert stand_in.given_token == expected
+    assert user.keyring(env=env).stdout == f"{token}\n"
+    path.write_text("changeme\n")
+    for words in (("lock",), ("token", user.url)):
+        refused = user.run(*words, env=env)
+        assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
     path.write_text(expired)
     done = user.lock(stand_in, env)
     warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
@@ -127,25 +132,7 @@ def test_a_token_file_is_used_after_the_variable_and_before_the_cache(
     assert user.lock(stand_in, user.env).status == 0
     assert stand_in.given_token == kept != token
     assert calls.to_aws() == 0
-
-
-@pytest.mark.wide
-def test_keyring_and_doctor_read_the_token_file(
-    sandbox: Sandbox, user: User, tmp_path: Path, token: str
-) -> None:
-    """Doctor names the file as the origin. A placeholder in the file is refused."""
-    write_pipfile(user.folder, source(sandbox.endpoint), PACKAGES)
-    path = tmp_path / "token"
-    path.write_text(f"{token}\n")
-    env = user.env | {FILE_VARIABLE: str(path)}
-    keyring = user.keyring(env=env)
-    assert keyring.stdout == f"{token}\n"
-    doctor = user.run("doctor", "--all", env=env)
-    assert str(path) in doctor.stdout
-    path.write_text("changeme\n")
-    for words in (("lock",), ("token", user.url)):
-        refused = user.run(*words, env=env)
-        assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
+    assert str(path) in user.run("doctor", "--all", env=env).stdout
 
 
 @pytest.mark.wide

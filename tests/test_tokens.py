@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from support.runs import (
     StandIn,
     assert_error,
     expired_token,
-    started,
     token_with_life,
     without_credentials,
 )
@@ -211,22 +209,6 @@ def test_each_command_asks_aws_when_there_is_no_cache(
         got = user.run("token", user.url, env=user.env | changes)
         assert (got.status, got.stderr) == (0, "")
     assert calls.count() == 2
-
-
-def test_a_process_killed_while_asking_aws_does_not_block_the_next(
-    sandbox: Sandbox, user: User, stand_in: StandIn
-) -> None:
-    sandbox.throttle(1, retry_after=30)
-    try:
-        calls = Calls(sandbox)
-        with started(*stand_in.lock, env=user.env, cwd=user.folder) as process:
-            while not calls.count():
-                time.sleep(0.02)
-            process.kill()
-            process.wait()
-    finally:
-        sandbox.throttle(0)
-    assert user.lock(stand_in, user.env).status == 0
 
 
 # --- the token in the environment --------------------------------------------------------
