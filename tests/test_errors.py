@@ -20,7 +20,6 @@ from support.runs import (
 from support.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -56,18 +55,6 @@ class Attempt(Workspace):
         assert os.listdir(self.env["TMPDIR"]) == []
         return done
 
-    def run_both(self, *words: str) -> tuple[Result, Result]:
-        """Run a command with pipenv-ca and with pipenv, each on a copy of the project."""
-        results, files = [], []
-        for program in (PIPENV_CA, PIPENV):
-            twin = self.folder.with_name("twin")
-            shutil.copytree(self.folder, twin)
-            results.append(run(program, *words, env=self.env, cwd=twin))
-            files.append({path.name: path.read_bytes() for path in twin.glob("Pipfile*")})
-            shutil.rmtree(twin)
-        assert files[0] == files[1]
-        return results[0], results[1]
-
     def _files(self) -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in files_below(self.folder)}
 
@@ -80,41 +67,31 @@ def attempt(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Att
 # --- AWS ------------------------------------------------------------------------------------
 
 
-PROCESS = "[default]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n"
-
-
 @pytest.mark.parametrize(
-    ("code", "damage", "command", "said"),
+    ("profile", "code", "said"),
     [
-        ("no-credentials", lambda a: a.without_keys(), "lock", "No AWS credentials were found."),
-        ("no-credentials", lambda a: a.aws_config("[profile dev]\n"), "lock", "--profile dev"),
-        ("unknown-profile", lambda _: None, "--ca-profile nope lock", "AWS profile nope was not"),
-        ("credentials-source", lambda a: a.aws_config(PROCESS, None), "lock", "no vault"),
-        ("aws-config", lambda a: a.aws_config("[p\n", None), "lock", "aws configure list"),
+        ("nope", "unknown-profile", "AWS profile nope was not"),
+        ("dev", "credentials-source", "vault"),
     ],
 )
 def test_credentials_that_cannot_be_used_are_an_error_that_names_them(
-    code: str, damage: Callable[[Attempt], None], command: str, said: str, attempt: Attempt
+    profile: str, code: str, said: str, attempt: Attempt
 ) -> None:
-    damage(attempt)
-    attempt.fails(1, said, code=code, words=tuple(command.split()))
+    """Each way in which credentials fail is in test_credentials.py and test_causes.py."""
+    process = "[profile dev]\ncredential_process = sh -c 'echo no vault >&2; exit 3'\n"
+    attempt.aws_config(process, None)
+    attempt.fails(1, said, code=code, words=("--ca-profile", profile, "lock"))
 
 
 @pytest.mark.wide  # botocore waits between attempts
-@pytest.mark.parametrize(("throttled", "asked"), [(6, 7), (1000, 5 + 7)])
-def test_throttled_calls_are_repeated_but_not_for_ever(
-    throttled: int, asked: int, attempt: Attempt
-) -> None:
-    attempt.sandbox.throttle(throttled, retry_after=0)
+def test_throttled_calls_are_repeated(attempt: Attempt) -> None:
+    attempt.sandbox.throttle(6, retry_after=0)
     calls = Calls(attempt.sandbox)
     try:
-        if throttled < 12:
-            assert get_token(attempt.sandbox, attempt.env, attempt.folder)
-        else:
-            attempt.fails(1, "AWS is throttling token requests", code="throttled")
+        assert get_token(attempt.sandbox, attempt.env, attempt.folder)
     finally:
         attempt.sandbox.throttle(0)
-    assert calls.count() == asked
+    assert calls.count() == 7
 
 
 @pytest.mark.wide
@@ -144,14 +121,12 @@ IN_PACKAGE = '[packages]\nx = {file = "https://e.org/${CODEARTIFACT_AUTH_TOKEN}"
         ('[[source]]\nname = "a"\n', None, "has no url"),
         (LEAK.format(STRAY), "token-elsewhere", "would send the token in CODEARTIFACT_AUTH_TOKEN"),
         (LEAK.format(NEAR.replace("https", "http")), "token-elsewhere", "http, not https (near: "),
-        (LEAK.format(NEAR.replace("9012.", "901.")), "token-elsewhere", "11 digits, not 12"),
         (LEAK.format(NEAR.replace("/pypi", ":443x/pypi")), None, "443x"),
-        (LEAK.format(NEAR.replace("/pypi", ":8443/pypi")), "token-elsewhere", "is 8443, not 443"),
         (PYPI_SOURCE + IN_PACKAGE, "token-elsewhere", "packages.x.file"),
         ('[packages]\nsix = "*"\norb-common = \n', None, "line 3, column"),
         ('[packages]\nsix = "*"  # caf\udce9\n', None, "Pipfile, line 2"),
     ],
-    ids=["no-url", "foreign", "http", "digits", "text-port", "port", "package", "toml", "encoding"],
+    ids=["no-url", "foreign", "http", "text-port", "package", "toml", "encoding"],
 )
 def test_a_pipfile_that_leaks_the_token_or_is_invalid_is_refused(
     text: str, code: str | None, said: str, attempt: Attempt
@@ -196,14 +171,9 @@ def test_a_broken_file_next_to_the_pipfile_is_reported(
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("content", ["", None], ids=["empty", "none"])
-def test_a_project_without_codeartifact_gets_no_token(
-    content: str | None, attempt: Attempt
-) -> None:
+def test_a_project_without_codeartifact_gets_no_token(attempt: Attempt) -> None:
     (attempt.folder / "Pipfile.lock").unlink()
-    (attempt.folder / "Pipfile").unlink()
-    if content is not None:
-        (attempt.folder / "Pipfile").write_text(content)
+    (attempt.folder / "Pipfile").write_text("")
     calls = Calls(attempt.sandbox)
     env = attempt.env | {"PIPENV_MAX_DEPTH": "1"}
     ours = run(PIPENV_CA, "verify", env=env, cwd=attempt.folder)
@@ -214,39 +184,40 @@ def test_a_project_without_codeartifact_gets_no_token(
 
 
 @pytest.mark.wide
-def test_run_leaves_an_invalid_pipfile_to_pipenv(attempt: Attempt) -> None:
-    (attempt.folder / "Pipfile").write_text("[packages\n")
-    words = ("run", "pip", "install", "x")
-    ours, theirs = attempt.run_both(*words)
-    assert ours.status == theirs.status != 0
-    assert ours.stderr.splitlines()[-1] == theirs.stderr.splitlines()[-1]
-
-
-@pytest.mark.wide
-def test_an_invalid_lock_is_left_to_pipenv(attempt: Attempt) -> None:
-    (attempt.folder / "Pipfile.lock").write_text('{"_meta": ')
-    token = get_token(attempt.sandbox, attempt.env, attempt.folder)
-    attempt.env[TOKEN_VARIABLE] = token
-    ours, theirs = attempt.run_both("sync")
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("Pipfile", "[packages\n", ("run", "pip", "install", "x")),
+        ("Pipfile.lock", '{"_meta": ', ("sync",)),
+    ],
+)
+def test_an_invalid_file_that_needs_no_change_is_left_to_pipenv(
+    name: str, content: str, words: tuple[str, ...], attempt: Attempt
+) -> None:
+    attempt.env[TOKEN_VARIABLE] = get_token(attempt.sandbox, attempt.env, attempt.folder)
+    (attempt.folder / name).write_text(content)
+    results, files = [], []
+    for program in (PIPENV_CA, PIPENV):
+        twin = attempt.folder.with_name("twin")
+        shutil.copytree(attempt.folder, twin)
+        results.append(run(program, *words, env=attempt.env, cwd=twin))
+        files.append({path.name: path.read_bytes() for path in twin.glob("Pipfile*")})
+        shutil.rmtree(twin)
+    assert files[0] == files[1]
+    ours, theirs = results
     assert (ours.status, ours.stdout) == (theirs.status, theirs.stdout)
     # Lines before these have the time that the virtual environment took.
-    assert ours.stderr.splitlines()[-2:] == theirs.stderr.splitlines()[-2:]
+    assert ours.stderr.splitlines()[-1] == theirs.stderr.splitlines()[-1]
     assert not re.search(r"^(error|hint):", ours.stderr, re.MULTILINE)
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("locked", [True, False])
-def test_a_pipfile_that_pipenv_rejects_is_reported_and_unchanged(
-    locked: bool, attempt: Attempt
-) -> None:
+def test_a_pipfile_that_pipenv_rejects_is_reported_and_unchanged(attempt: Attempt) -> None:
     requires = "[pipenv]\nx = 1\n[requires]\npython_version = 3\n"
     write_pipfile(attempt.folder, PYPI_SOURCE, source(attempt.team), requires, PACKAGES)
-    if not locked:
-        (attempt.folder / "Pipfile.lock").unlink()
     before = (attempt.folder / "Pipfile").read_bytes()
     done = attempt.run("lock")
     assert not re.search(r'File ".*codeartifact_pipenv', done.stderr), done.stderr
     assert done.status != 0
-    if locked:
-        assert_error(done, 2, "Invalid type for field python_version", "[pipfile-invalid]")
+    assert "python_version must be a string. [pipfile-invalid]" in done.stderr
     assert (attempt.folder / "Pipfile").read_bytes() == before

@@ -49,49 +49,41 @@ def test_github_is_not_asked_with_other_credentials_or_without_a_role(user: User
         assert job.asked == []
 
 
+URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
+
+
 @pytest.mark.parametrize(
-    ("status", "body", "reason"),
+    ("status", "body", "changes", "reason"),
     [
-        (403, b"{}", "it answered with status 403"),
-        (200, b"<html>", "its answer does not contain one"),
-        (200, b'{"value": null}', "its answer does not contain one"),
-        (200, b"[]", "its answer does not contain one"),
+        (403, b"{}", {}, "it answered with status 403"),
+        (200, b"<html>", {}, "its answer does not contain one"),
+        (200, b'{"value": null}', {}, "its answer does not contain one"),
+        *(
+            (200, b"", {URL: url}, "")
+            for url in ("http://actions.example/id", "https://[::1]:1", "id")
+        ),
     ],
 )
-def test_a_github_answer_without_an_identity_is_reported(
-    *, status: int, body: bytes, reason: str, user: User
+def test_an_answer_or_address_without_an_identity_is_one_error(
+    *, status: int, body: bytes, changes: dict[str, str], reason: str, user: User
 ) -> None:
-    """The hint names the permission that the job needs."""
+    """The hint names the permission that the job needs; its password is not shown."""
     with github(ROLE | without_credentials(user.env), status, body) as job:
-        done = user.run("token", user.url, env=job.env)
+        done = user.run("token", user.url, env=job.env | changes)
     assert_error(done, 1, "[github-identity]", reason, "permissions: id-token: write")
     assert PASSWORD not in done.output
 
 
-@pytest.mark.parametrize(
-    "url", ["http://actions.example/id", "https://127.0.0.1:1/id", "ftp://127.0.0.1/id", "id"]
-)
-def test_an_unusable_identity_address_is_one_error(url: str, user: User) -> None:
-    """The password of the job is not shown."""
-    with github(ROLE | without_credentials(user.env)) as job:
-        env = job.env | {"ACTIONS_ID_TOKEN_REQUEST_URL": url}
-        done = user.run("token", user.url, env=env)
-    assert_error(done, 1, "[github-identity]")
-    assert PASSWORD not in done.output
-
-
-@pytest.mark.parametrize(
-    "variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"]
-)
+@pytest.mark.parametrize("variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", URL])
 def test_the_error_names_the_permission_that_a_job_lacks(variable: str, user: User) -> None:
     """Other jobs do not get this hint."""
     (user.folder / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{user.url}'\n")
     with github(ROLE | without_credentials(user.env) | {"GITHUB_ACTIONS": "true"}) as job:
-        lacks = {variable, "ACTIONS_ID_TOKEN_REQUEST_URL"}
+        lacks = {variable, URL}
         env = {name: value for name, value in job.env.items() if name not in lacks}
         done = user.run("token", user.url, env=env)
         doctor = user.run("doctor", env=env)
-        is_told = variable == "ACTIONS_ID_TOKEN_REQUEST_URL"
+        is_told = variable == URL
         assert_error(done, 1, "No AWS credentials were found")
         for output in (done.output, doctor.output):
             assert ("permissions: id-token: write" in output) == is_told

@@ -45,32 +45,18 @@ TOKEN = a_token()
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 MISTAKES = {
     "whole answer": (json.dumps({"authorizationToken": TOKEN, "expiration": "x"}), "JSON"),
-    "half an answer": (json.dumps({"authorizationToken": TOKEN})[:200], "JSON"),
     "double quotes": (f'"{TOKEN}"', "quotation marks"),
-    "single quotes": (f"'{TOKEN}'", "quotation marks"),
     "command": ("$(aws codeartifact get-authorization-token --domain my-dom)", "command"),
     "backticks": ("`aws codeartifact get-authorization-token`", "command"),
     "None": ("None", "empty value"),
-    "null": ("null", "empty value"),
-    "undefined": ("undefined", "empty value"),
-    "no credentials": (
-        'Unable to locate credentials. You can configure credentials by running "aws configure".',
-        "message",
-    ),
-    "denied": (
-        "An error occurred (AccessDeniedException) when calling the GetAuthorizationToken "
-        "operation: User is not authorized",
-        "message",
-    ),
+    "no credentials": ('Unable to locate credentials. Run "aws configure".', "message"),
     "no aws": ("bash: aws: command not found", "message"),
     "URL": (f"https://aws:{TOKEN}@host.example.org/simple/", "a URL"),
     "username": (f"aws:{TOKEN}", "username"),
     "Bearer": (f"Bearer {TOKEN}", "HTTP header"),
-    "Basic": ("Basic YXdzOnRva2Vu", "HTTP header"),
     "base64": (base64.b64encode(TOKEN.encode()).decode(), "base64"),
     "base64 of a login": (base64.b64encode(f"aws:{TOKEN}".encode()).decode(), "base64"),
     "key id": ("AKIAIOSFODNN7EXAMPLE", "id of an AWS access key"),
-    "temporary key id": ("ASIAIOSFODNN7EXAMPLE", "id of an AWS access key"),
     "secret key": ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "secret access key"),
     "secret key of the environment": ("k" * 40, "secret access key"),
     "session": ("IQoJb3JpZ2luX2VjEPT//////////wEaCXVzLWVhc3QtMSJ", "session token"),
@@ -82,18 +68,12 @@ MISTAKES = {
     "four parts": (TOKEN.rpartition(".")[0], "cut off"),
     "without its end": (TOKEN[:-8], "cut off"),
     "within the header": (TOKEN[:70], "cut off"),
-    "within a part": (TOKEN[: len(TOKEN) // 2], "cut off"),
     "10 MB": ("eyJ" + "a" * 10_000_000, "no request can carry"),
     "path": ("/run/secrets/codeartifact", "path of a file"),
-    "path below home": ("~/.codeartifact-token", "path of a file"),
-    "path here": ("./token.txt", "path of a file"),
     "angle brackets": ("<token>", "placeholder"),
-    "crosses": ("xxxxxxxx", "placeholder"),
     "changeme": ("changeme", "placeholder"),
     "YOUR_TOKEN": ("YOUR_TOKEN", "placeholder"),
-    "masked": ("***", "placeholder"),
     "variable": ("${CODEARTIFACT_AUTH_TOKEN}", "variable"),
-    "variable of Windows": ("%TOKEN%", "variable"),
     "expression": ("${{ secrets.TOKEN }}", "variable"),
     "assignment": (f"export CODEARTIFACT_AUTH_TOKEN={TOKEN}", "assignment"),
     "expiration": (f"{TOKEN}\t2030-01-01T00:00:00+00:00", "without --query"),
@@ -115,10 +95,8 @@ def test_a_value_that_is_not_a_token_is_described_without_quoting_it(name: str) 
 @pytest.mark.parametrize(
     "value",
     [
-        *(TOKEN, "opaque", "eyJub3Q.readable", "eyJ9.a.b.c.d", "v2.local.abc-DEF_123"),
-        *("a" * 4000, "handed-over"),
-        *(part(600) for _ in range(20)),
-        *(a_token() for _ in range(20)),
+        *("opaque", "eyJub3Q.readable", "eyJ9.a.b.c.d", "v2.local.abc-DEF_123", "a" * 4000),
+        *(make() for make in (a_token, lambda: part(600)) for _ in range(20)),
     ],
 )
 def test_a_value_that_may_be_a_token_is_accepted(value: str) -> None:
@@ -175,7 +153,6 @@ def test_a_malformed_token_in_dotenv_is_reported_with_its_line(name: str, user: 
     [
         ("AWS_PROFILE=dev\n", "AWS_PROFILE in", "set `profile` in [tool.codeartifact-pipenv]"),
         ("AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n", "AWS_SECRET_ACCESS_KEY", "Export AWS_"),
-        ("AWS_ROLE_ARN=a\nAWS_WEB_IDENTITY_TOKEN_FILE=b\n", "AWS_ROLE_ARN", "Export AWS_ROLE_ARN"),
     ],
 )
 @pytest.mark.usefixtures("pipfile")
@@ -209,7 +186,6 @@ class _Nobody:
 @pytest.mark.parametrize(
     ("origin", "renewal"),
     [
-        ("/project/.env (MY_TOKEN)", "Remove MY_TOKEN from /project/.env so that"),
         ("/a (b)/.env (MY_TOKEN)", "Remove MY_TOKEN from /a (b)/.env so that"),
         ("the environment (MY_TOKEN)", "Unset MY_TOKEN so that"),
         ("cache", "--ca-refresh"),

@@ -107,20 +107,14 @@ def is_codeartifact(url: str) -> bool:
 
 
 @given(endpoints())
-def test_a_formatted_url_is_read_back_as_the_same_endpoint(endpoint: RepositoryEndpoint) -> None:
+def test_a_formatted_url_and_a_bare_host_are_read_back(endpoint: RepositoryEndpoint) -> None:
+    """A VPC endpoint's host does not name its domain."""
     for url in (endpoint.url, endpoint.simple_url, endpoint.simple_url.removesuffix("/")):
         assert parse_url(url) == endpoint
         assert is_codeartifact(url)
         assert explain_mismatch(url) is None
-
-
-@given(endpoints())
-def test_a_bare_host_names_its_domain_except_for_vpc_endpoints(
-    endpoint: RepositoryEndpoint,
-) -> None:
-    expected = endpoint._replace(repository=None)
     found = parse_host(endpoint.host)
-    assert found == (None if endpoint.kind == "vpce" else expected)
+    assert found == (None if endpoint.kind == "vpce" else endpoint._replace(repository=None))
     assert parse_host(f"aws@{endpoint.host.upper()}:443") == found
 
 

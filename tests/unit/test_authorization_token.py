@@ -8,10 +8,9 @@ import json
 import pickle
 import traceback
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeartifact_pipenv.auth.authorization_token import (
@@ -42,23 +41,13 @@ def alive(issued: float, life: float, now: float = NOW) -> AuthorizationToken:
 def test_the_text_of_a_token_does_not_show_the_secret() -> None:
     token = alive(0, 900)
     shown = [repr(token), str(token), f"{token}", f"{token!r}", format(token)]
+    frames = traceback.StackSummary.extract(traceback.walk_stack(None), capture_locals=True)
+    shown += frames.format()
+    assert "token = AuthorizationToken(****" in "".join(shown)
     shown += [str([token]), str({"token": token}), repr(ValueError(token))]
     shown += ["%s %r" % (token, token)]  # noqa: UP031 - one of the ways
     assert [text for text in shown if "eyJ" in text or "c2Vj" in text] == []
-    assert "****" in repr(token)
     assert "source='AWS'" in repr(token)
-
-
-def test_a_traceback_with_local_variables_does_not_show_the_secret() -> None:
-    def use(credential: AuthorizationToken) -> None:
-        raise RuntimeError(f"{credential} was refused")
-
-    with pytest.raises(RuntimeError) as caught:
-        use(alive(0, 43200))
-    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    shown = "".join(found.format())
-    assert "credential = AuthorizationToken(****" in shown
-    assert SECRET not in shown
 
 
 def test_a_token_cannot_be_pickled_or_copied() -> None:
@@ -74,7 +63,6 @@ def test_a_token_cannot_be_pickled_or_copied() -> None:
     [
         (-43200 + 901, 43200, True),  # 15 minutes and a second left
         (-43200 + 900, 43200, False),
-        (-1800 + 901, 1800, True),
         (-449, 900, True),  # a short life: half of it
         (-450, 900, False),
         (299, 43200, True),  # a clock that is a little behind
@@ -86,29 +74,16 @@ def test_a_token_is_fresh_until_its_renewal_window(issued: float, life: float, f
     assert alive(issued, life).is_fresh(NOW) is fresh
 
 
-@given(st.integers(-100_000, 100_000), st.integers(0, 43200))
-def test_a_fresh_token_has_more_left_than_its_renewal_window(issued: int, life: int) -> None:
-    token = alive(issued, life)
-    if token.is_fresh(NOW):
-        assert not token.has_expired(NOW)
-        assert life + issued > min(life / 2, 900)
-
-
-@pytest.mark.parametrize(("issued", "over"), [(-899, False), (-900, True), (-2000, True)])
+@pytest.mark.parametrize(("issued", "over"), [(-899, False), (-900, True)])
 def test_a_token_expires_at_its_end(issued: float, over: bool) -> None:
     assert alive(issued, 900).has_expired(NOW) is over
-
-
-@pytest.mark.parametrize(("life", "fresh"), [(43200, True), (0, False)])
-def test_freshness_and_expiry_use_the_clock_by_default(life: float, fresh: bool) -> None:
-    token = alive(0, life, now=datetime.now(timezone.utc).timestamp())
-    assert (token.is_fresh(), token.has_expired()) == (fresh, not fresh)
+    now = datetime.now(timezone.utc).timestamp()  # by default
+    assert alive(issued, 900, now).has_expired() is over
 
 
 def test_a_token_with_an_unknown_time_is_not_fresh() -> None:
     token = AuthorizationToken(SECRET, source="the environment")
-    assert not token.is_fresh(NOW)
-    assert not token.has_expired(NOW)
+    assert (token.is_fresh(NOW), token.has_expired(NOW)) == (False, False)
     half = AuthorizationToken(SECRET, source="x", expires_at=utc_datetime(NOW + 9999))
     assert not half.is_fresh(NOW)
 
@@ -125,44 +100,15 @@ def test_the_times_of_a_token_are_read_from_its_header_in_utc(issued: int, life:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        *("opaque", "opaque.token", "..", "eyJ", "eyJ.x", "=.=", "&.x"),
-        *map(with_header, [[], "text", {}, {"isu": 1}, {"isu": "1", "exp": "2"}]),
-        *(with_header({"isu": 1, "exp": end}) for end in (10**30, float("nan"), float("inf"))),
-        with_header({"isu": None, "exp": 2}),
-        *(f"{encode(data)}.x" for data in (b"{" * 9, b"[" * 10_000, b"\xff" * 40, b"9" * 10_000)),
-    ],
+    "value",
+    ["", 7, ["abc"], *(f"ab{mark}cd" for mark in "\n \x1b\x7f\xe9"), "a" * 10_000_000],
+    ids=lambda value: repr(value)[:9],
 )
-def test_an_unreadable_header_leaves_the_times_unknown(text: str) -> None:
-    token = AuthorizationToken.from_text(text, source="x")
-    assert (token.issued_at, token.expires_at) == (None, None)
-    assert token.value == text
-
-
-NO_TOKENS = {
-    "nothing": "",
-    "number": 7,
-    "list": ["abc"],
-    "line break": "ab\ncd",
-    "blank": "ab cd",
-    "escape": "ab\x1b[2Jcd",
-    "delete": "ab\x7f",
-    "letter": "ab\N{LATIN SMALL LETTER E WITH ACUTE}",
-    "long": "a" * 10_000_000,
-}
-
-
-@pytest.mark.parametrize("kind", NO_TOKENS)
-def test_a_value_that_cannot_be_a_token_is_refused(kind: str) -> None:
+def test_a_value_that_cannot_be_a_token_is_refused(value: object) -> None:
     """A token has visible ASCII characters only, and fits into an HTTP header."""
-    value: Any = NO_TOKENS[kind]
-    makers: list[Any] = [AuthorizationToken]
-    makers += [AuthorizationToken.from_text] if isinstance(value, str) else []
-    for make in makers:
-        with pytest.raises(ValueError, match=r"^it ") as refused:
-            make(value, source="x")
-        assert not value or str(value)[:9] not in str(refused.value)
+    with pytest.raises(ValueError, match=r"^it ") as refused:
+        AuthorizationToken(value, source="x")
+    assert not value or str(value)[:9] not in str(refused.value)
 
 
 json_values = st.recursive(
@@ -180,6 +126,10 @@ json_values = st.recursive(
         st.fixed_dictionaries({"isu": json_values, "exp": json_values}).map(with_header),
     )
 )
+@example("&.x")
+@example(with_header({"isu": 1, "exp": 10**30}))
+@example(f"{encode(b'[' * 10_000)}.x")
+@example(f"{encode(b'9' * 10_000)}.x")
 def test_any_printable_text_may_be_a_token(text: str) -> None:
     token = AuthorizationToken.from_text(text, source="x")
     assert (token.issued_at is None) == (token.expires_at is None)
@@ -193,9 +143,7 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
     [
         (59.9, "less than a minute"),
         (60, "1 minute"),
-        (3599, "59 minutes"),
-        (3600, "1 hour"),
-        (7200, "2 hours"),
+        (7199, "1 hour"),
         (864000, "10 days"),
     ],
 )

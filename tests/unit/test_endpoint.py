@@ -19,28 +19,20 @@ DUALSTACK = f"my-dom-{OWNER}.codeartifact.eu-west-1.on.aws"
 VPCE = "vpce-0a1b2c-x9.d.codeartifact.eu-west-1.vpce.amazonaws.com"
 URL = f"https://{IPV4}/pypi/team/simple/"
 
-# Another host, whatever it looks like.
+# Other hosts.
 HOSTS = [
-    *(f"{IPV4}.evil.com", f"{IPV4}evil", f"evil.com.{IPV4}", f"1evil-{IPV4}", f"{IPV4}@evil.com"),
-    *(f"aws:{IPV4}@evil.com", f"evil.com#@{IPV4}", f"evil.com?@{IPV4}", f"evil.com/{IPV4}"),
-    *(f"evil.com\\@{IPV4}", f"{IPV4}\\.evil.com", f"{IPV4}.", f"[{IPV4}]", f"[{IPV4}", "${HOST}"),
-    *(f"{IPV4}:{port}" for port in ("8443", "80", "0x1bb", "65979")),
-    *(IPV4.replace(".amazonaws", f"{mark}.amazonaws") for mark in "\n\t\x01\x00\N{SOFT HYPHEN}"),
-    *(IPV4.replace(".amazonaws", f"{dot}amazonaws") for dot in "\uff0e\u3002"),
+    *(f"{IPV4}.evil.com", f"evil.com.{IPV4}", f"1evil-{IPV4}", f"aws:{IPV4}@evil.com", "${HOST}"),
+    f"evil.com%2F@{IPV4}%2F.evil.com",
+    *(f"evil.com{mark}{IPV4}" for mark in ("#@", "?@", "/", "\\@")),
+    *(f"{IPV4}{end}" for end in (".", "]", ":8443", ":0x1bb", ":65979", "%00.evil.com", ".cn")),
+    *(f"[{IPV4}]", f"[{IPV4}", f"[::1]/?{IPV4}", f"[::1%25{IPV4}]", VPCE),
+    *(IPV4.replace(".amazonaws", f"{mark}.amazonaws") for mark in "\n\x00\N{SOFT HYPHEN}"),
+    *(IPV4.replace(".d.", f"{dot}d.") for dot in ("\uff0e", "\u3002", "%2E")),
     IPV4.replace("codeartifact", "c\N{CYRILLIC SMALL LETTER O}deartifact"),
-    *(IPV4.replace("codeartifact", "xn--cdeartifact-hsj"), IPV4.replace(".d.", "%2Ed.")),
-    IPV4.replace("my-dom", "\N{KELVIN SIGN}-dom"),
-    IPV4.replace(OWNER, "\N{ARABIC-INDIC DIGIT ONE}23456789012"),
-    *(
-        f"evil.com%2F@{IPV4}%2F.evil.com",
-        f"{IPV4}%00.evil.com",
-        f"[::1]/?{IPV4}",
-        f"[::1%25{IPV4}]",
-    ),
-    *(IPV4.replace(OWNER, OWNER[1:]), IPV4.replace(f"-{OWNER}", ""), IPV4.replace(".d.", ".")),
-    *(IPV4.replace("my-dom", name) for name in ("my_dom", "a" * 51, "1dom", "dom-")),
-    f"my-dom-{OWNER}.d.codeartifact.eu-west-1.on.aws",
-    *(f"{IPV4}.cn", "codeartifact.eu-west-1.amazonaws.com", VPCE),
+    *(IPV4.replace("codeartifact", "xn--cdeartifact-hsj"), IPV4.replace(".d.", ".")),
+    *(IPV4.replace("my-dom", name) for name in ("my_dom", "a" * 51, "dom-", "\N{KELVIN SIGN}-dom")),
+    *(IPV4.replace(OWNER, owner) for owner in (OWNER[1:], "\N{ARABIC-INDIC DIGIT ONE}23456789012")),
+    *(f"my-dom-{OWNER}.d.codeartifact.eu-west-1.on.aws", "codeartifact.eu-west-1.amazonaws.com"),
 ]
 LOOK_ALIKES = [
     *(f"https://{host}/pypi/team/simple/" for host in HOSTS),
@@ -51,10 +43,11 @@ LOOK_ALIKES = [
         f"{URL}\n",
         f" {URL}",
     ),
-    *(URL.replace("//", "/", 1), f"https://{VPCE}/pypi/d/my-dom-123/team/simple/"),
-    f"https://{VPCE}.evil.com/pypi/d/my-dom-{OWNER}/team/",
-    *(f"https://{IPV4}{path}" for path in ("", "/npm/team/", "/pypi/", "/pypi/d/simple/")),
-    f"https://{IPV4}/pypi/../team/simple/",
+    *(
+        f"https://{VPCE}/pypi/d/my-dom-1/team/",
+        f"https://{VPCE}.evil.com/pypi/d/my-dom-{OWNER}/team/",
+    ),
+    *(f"https://{IPV4}{path}" for path in ("", "/npm/team/", "/pypi/d/simple/", "/pypi/../team/")),
 ]
 
 
@@ -76,9 +69,12 @@ def test_each_form_of_url_gives_domain_repository_and_urls(base: str, kind: str)
 @pytest.mark.parametrize(
     "url",
     [
-        *(URL.removesuffix("/"), f"https://{IPV4}/pypi/team", f"https://{IPV4}/pypi/team/"),
-        *(URL.replace(IPV4, f"{IPV4}:443"), URL.replace(IPV4, f"{IPV4}:"), f"{URL}?a=b"),
-        *(URL.replace("//", f"//{userinfo}@") for userinfo in ("aws", "aws:secret", "aws:p@ss")),
+        *(
+            f"https://{IPV4}/pypi/team",
+            f"https://{IPV4}:443/pypi/team/",
+            f"https://{IPV4}:/pypi/team",
+        ),
+        *(URL.replace("//", f"//{userinfo}@") for userinfo in ("aws", "aws:p@ss")),
         f"{URL}orb/1.0/orb-1.0.whl#sha256=00",
         URL.upper().replace("/PYPI/TEAM/SIMPLE/", "/pypi/team/simple/"),
     ],
@@ -138,23 +134,15 @@ DUAL_URL = f"https://{DUALSTACK}/pypi/team/"
         (URL.replace("https", "http"), "it is http, not https"),
         (f"https://{IPV4}:8443/pypi/team/simple/", "its port is 8443, not 443"),
         (URL.replace(OWNER, OWNER[1:]), "its account number has 11 digits, not 12"),
-        (URL.replace(OWNER, f"9{OWNER}"), "its account number has 13 digits, not 12"),
-        (DUAL_URL.replace(OWNER, OWNER[2:]), "its account number has 10 digits, not 12"),
         (URL.replace("amazonaws.com", "amazonaws.org"), "none of the three forms"),
-        (URL.replace("my-dom", "my_dom"), "none of the three forms"),
+        (f"{URL} ", "it contains a space"),
+        (URL.replace("/pypi", "\\pypi"), "a backslash"),
         (f"https://{IPV4}/npm/team/", "it should be /pypi/REPOSITORY/simple/"),
         (f"https://{IPV4}:99999/pypi/team/simple/", "cannot be read"),
     ],
 )
 def test_a_url_that_resembles_codeartifact_is_explained(url: str, why: str) -> None:
     assert why in (explain_mismatch(url) or "")
-
-
-@pytest.mark.parametrize("url", [f"{URL} ", f" {URL}", f"{URL}\n", URL.replace("/pypi", "\\pypi")])
-def test_a_stray_character_is_not_blamed_on_the_path(url: str) -> None:
-    reason = explain_mismatch(url)
-    assert reason is not None
-    assert "path" not in reason
 
 
 @pytest.mark.parametrize(

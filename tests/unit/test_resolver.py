@@ -18,8 +18,6 @@ from codeartifact_pipenv.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codeartifact_pipenv.terminal.progress import Working
-
 ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
 HOUR = timedelta(hours=1)
 
@@ -46,18 +44,6 @@ class Provider:
         return token(f"made-{len(self.prompts)}", "AWS", end=self.left)
 
 
-class ProgressReport(Report):
-    """Record the progress messages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-
-    def working(self, what: str) -> Working:
-        self.messages.append(what)
-        return super().working(what)
-
-
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Provider:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -65,14 +51,9 @@ def provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Provider:
 
 
 @pytest.fixture
-def report() -> ProgressReport:
-    return ProgressReport()
-
-
-@pytest.fixture
-def resolver(provider: Provider, report: ProgressReport, tmp_path: Path) -> Resolver:
+def resolver(provider: Provider, tmp_path: Path) -> Resolver:
     environ = {"PIPENV_CA_CACHE_DIR": str(tmp_path / "cache")}
-    return Resolver(Settings({}, environ), environ, report, provider=provider)
+    return Resolver(Settings({}, environ), environ, Report(), provider=provider)
 
 
 @pytest.mark.parametrize(("minutes", "second"), [(60, "made-1"), (14, "made-2")])
@@ -84,18 +65,21 @@ def test_a_cached_token_is_used_until_it_ends_soon(
     assert resolver.token(ENDPOINT).value == second
 
 
-def test_a_refused_token_is_renewed_once_without_prompt_or_progress(
-    resolver: Resolver, provider: Provider, report: ProgressReport
+def test_a_refused_token_is_renewed_once_without_a_prompt(
+    resolver: Resolver, provider: Provider
 ) -> None:
-    """Later renewals of the old token return the new one."""
+    """Later renewals of the old token return the new one; a refused one is an error."""
     first = resolver.token(ENDPOINT)
     for _ in range(3):
         renewed = resolver.renew(ENDPOINT, first)
         assert renewed is not None
         assert renewed.value == "made-2"
-    assert resolver.token(ENDPOINT).value == "made-2"
+    second = resolver.token(ENDPOINT)
+    assert second.value == "made-2"
     assert provider.prompts == [True, False]
-    assert report.messages == ["asks AWS for a token"]
+    provider.refuses = True
+    with pytest.raises(TokenError):
+        resolver.renew(ENDPOINT, second)
 
 
 def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver) -> None:
@@ -104,10 +88,3 @@ def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver)
     renewed = resolver.renew(ENDPOINT, over)
     assert renewed is not None
     assert renewed.value == "made-1"
-
-
-def test_a_refused_renewal_is_a_token_error(resolver: Resolver, provider: Provider) -> None:
-    first = resolver.token(ENDPOINT)
-    provider.refuses = True
-    with pytest.raises(TokenError):
-        resolver.renew(ENDPOINT, first)
