@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
@@ -23,9 +23,9 @@ import requests
 import trustme
 import urllib3
 from support.projects import make_private_packages
-from support.proxy_index import BUNDLES, HTML, endpoint_at, https_server
+from support.proxy_index import BUNDLES, HTML, Handler, fake_repository
 from support.runs import wait_for
-from support.sandbox import FakePublicIndex, FakePublicIndexHandler, get_token
+from support.sandbox import JSON, FakePublicIndex, get_token
 
 from codeartifact_pipenv.proxy_index import upstreams as repositories
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
 
-JSON = "application/vnd.pypi.simple.v1+json"
 PUBLIC = "http://127.0.0.1:1/simple"  # nothing listens there
 COMMON, GENERATOR, BIG, SECOND = "orb-common", "orb-schema-generator", "orb-big", "orb-second"
 
@@ -156,25 +155,32 @@ def client(index: ProxyIndex, upstream: Upstream) -> Iterator[Client]:
     assert not any(token in seen for seen in made.seen), "a client has seen the token"
 
 
-def wrong_headers(password: str) -> list[dict[str, str]]:
-    """Return headers without the right username and password."""
-    logins = [(USERNAME, wrong) for wrong in ("wrong", "", f"{password} ", "x" * len(password))]
-    made = [login_as(*login) for login in [*logins, ("aws", password), ("", password)]]
-    return [{}, *made, *({"Authorization": x} for x in (f"Bearer {password}", "Basic \xff", ""))]
-
-
-A, B = "a" * 64, "b" * 64
+A = "a" * 64
 LINK = f"<a href='x.whl#sha256={A}'>".encode()
 
 
-@pytest.mark.parametrize(
-    "path", ["simple/orb-common/", "simple/nobody/", "repository/0/x", "", "x"]
-)
+def files_of(page: requests.Response) -> dict[str, tuple[str, str]]:
+    """Return URL and hash by file name, from a page in either format."""
+    if "json" in page.headers["Content-Type"]:
+        files = page.json()["files"]
+        return {file["filename"]: (file["url"], file["hashes"]["sha256"]) for file in files}
+    links = re.findall(r'<a href="([^"#]+)#sha256=([0-9a-f]+)"[^>]*>([^<]+)</a>', page.text)
+    return {name: (url, digest) for url, digest, name in links}
+
+
+def port_of(index: ProxyIndex) -> int:
+    return urlsplit(index.url).port or 0
+
+
+@pytest.mark.parametrize("path", ["simple/orb-common/", "repository/0/x", ""])
 def test_requests_without_the_password_are_401(
     index: ProxyIndex, world: Sandbox, path: str
 ) -> None:
-    before = len(world.requests)
-    for headers in wrong_headers(index.password):
+    before, right = len(world.requests), index.password
+    passwords = ("wrong", "", f"{right} ", "x" * len(right))
+    logins = [*((USERNAME, wrong) for wrong in passwords), ("aws", right), ("", right)]
+    other = ({"Authorization": value} for value in (f"Bearer {right}", "Basic \xff", ""))
+    for headers in ({}, *(login_as(*login) for login in logins), *other):
         for method in ("GET", "HEAD"):
             with closing(http.client.HTTPConnection(index.host, port_of(index))) as connection:
                 connection.request(method, f"/{path}", headers=headers)
@@ -189,25 +195,6 @@ def test_each_run_has_its_own_long_password() -> None:
     made = {ProxyIndex(IndexSources([])).password for _ in range(5)}
     assert len(made) == 5
     assert min(map(len, made)) >= 32
-
-
-def files_of(page: requests.Response) -> dict[str, tuple[str, str]]:
-    """Return URL and hash by file name, from a page in either format."""
-    if "json" in page.headers["Content-Type"]:
-        files = page.json()["files"]
-        return {file["filename"]: (file["url"], file["hashes"]["sha256"]) for file in files}
-    links = re.findall(r'<a href="([^"#]+)#sha256=([0-9a-f]+)"[^>]*>([^<]+)</a>', page.text)
-    return {name: (url, digest) for url, digest, name in links}
-
-
-def file_url(page: requests.Response) -> str:
-    """Return the URL of the only file on a page."""
-    [(url, _)] = files_of(page).values()
-    return url
-
-
-def port_of(index: ProxyIndex) -> int:
-    return urlsplit(index.url).port or 0
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON, "application/vnd.pypi.simple.v1+html", "*/*"])
@@ -228,7 +215,7 @@ def test_pages_link_to_files_of_the_index(client: Client, index: ProxyIndex, acc
 
 
 def test_ranges_and_conditions_are_passed_on(client: Client) -> None:
-    url = file_url(client.page(COMMON))
+    [(url, _)] = files_of(client.page(COMMON)).values()
     whole = client.ask(url)
     head = client.ask(url, "HEAD")
     assert (head.status_code, head.content) == (200, b"")
@@ -318,20 +305,20 @@ def test_a_name_of_one_repository_is_not_looked_up_elsewhere(
     assert public.asked == []
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_short_failure_of_a_repository_is_hidden(
-    client: Client, index: ProxyIndex, world: Sandbox, status: int
+    client: Client, index: ProxyIndex, world: Sandbox
 ) -> None:
-    world.fault(status, times=2)
-    assert client.page(COMMON).status_code == 200
-    assert (index.observed.found, index.observed.refused) == ({COMMON: 0}, {})
+    for name, status in {COMMON: 429, BIG: 500, GENERATOR: 503}.items():
+        world.fault(status, times=2)
+        assert client.page(name).status_code == 200
+    assert index.observed.refused == {}
 
 
-@pytest.mark.parametrize("status", [400, 403, 405, 406, 410, 418, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [400, 403, 410, 429, 500])
 def test_only_a_404_moves_on_to_the_next_source(
     client: Client, index: ProxyIndex, world: Sandbox, status: int
 ) -> None:
-    url = file_url(client.page(BIG))
+    [(url, _)] = files_of(client.page(BIG)).values()
     world.fault(status)
     for path in (f"/simple/{GENERATOR}/", "/simple/nobody/", url):
         answer = client.ask(path)
@@ -382,7 +369,7 @@ def test_a_missing_listed_file_is_retried_once_and_recorded(
     client: Client, index: ProxyIndex, world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repositories, "_IMPORT_PAUSES", (0.01, 0.01, 0.01))
-    url = file_url(client.page(BIG))
+    [(url, _)] = files_of(client.page(BIG)).values()
     world.fault(404, on="files")
     before = len(world.requests)
     for path, asked in ((f"{url}.metadata", 4), (url, 1), (url, 1), (f"{url}.metadata", 1)):
@@ -428,13 +415,10 @@ def test_an_expired_token_is_renewed_once_for_all_clients(
 
 # Each leads out of the repository if taken literally.
 OUTSIDE = r"""
-/repository/0/../second/simple/x/ /repository/0/./x /repository/0/%2e%2e/second/simple/x/
-/repository/0/..%2fsecond/simple/x/ /repository/0/..%2F..%2F..%2Fx
-/repository/0/x%2F..%2F..%2Fsecond/x /repository/0/%2Fpypi/second/x
-/repository/0/%2F%2Fevil.example%2Fx /repository/0/%2F%2Fevil.example%2Fx/y
-/repository/0/..\second /repository/0/%5C%5Cevil.example%5Cx
-/repository/0/https:%2F%2Fevil.example%2Fx /simple/..%2F..%2Fsecond/
-/simple/x%2F..%2F..%2F..%2Fy/ /simple/%2F%2Fevil.example/ /simple/%2e%2e/
+/repository/0/../second/simple/x/ /repository/0/%2e%2e/second/simple/x/ /repository/0/./x
+/repository/0/..%2F..%2F..%2Fx /repository/0/%2Fpypi/second/x /repository/0/..\second
+/repository/0/%2F%2Fevil.example%2Fx /repository/0/%5C%5Cevil.example%5Cx
+/repository/0/https:%2F%2Fevil.example%2Fx /simple/x%2F..%2F..%2F..%2Fy/ /simple/%2e%2e/
 """
 
 
@@ -450,49 +434,29 @@ def test_no_path_leaves_the_repository(index: ProxyIndex, world: Sandbox, path: 
     assert {request.host for request in world.requests[before:]} <= {world.endpoint.host}
 
 
-class _Handler(FakePublicIndexHandler):
-    """Keeps and counts connections, and sends a Retry-After of an hour."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    connections: ClassVar[list[object]] = []
-
-    def setup(self) -> None:
-        self.connections.append(self.client_address)
-        super().setup()
-
-    def end_headers(self) -> None:
-        self.send_header("Retry-After", "3600")
-        self.send_header("Location", "http://[bad/")
-        super().end_headers()
-
-
 @pytest.fixture
-def fake_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePublicIndex]:
-    """A fake repository with configurable pages."""
-    with https_server(tmp_path, monkeypatch, _Handler) as server:
-        yield server
-
-
-@pytest.fixture
-def fake_client(fake_repository: FakePublicIndex) -> Iterator[Client]:
-    """A client of an index in front of the fake repository."""
-    with serving(Upstream(endpoint_at(fake_repository), "t")) as (_, client):
-        yield client
+def fake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Client, FakePublicIndex]]:
+    """A client of an index in front of a fake repository with configurable pages."""
+    with (
+        fake_repository(tmp_path, monkeypatch) as (server, endpoint),
+        serving(Upstream(endpoint, "t")) as (_, client),
+    ):
+        yield client, server
 
 
 ODD_PAGE = "/pypi/one/simple/x/"
 
 
-def test_connections_to_a_repository_are_reused(
-    fake_client: Client, fake_repository: FakePublicIndex
-) -> None:
-    _Handler.connections.clear()
+def test_connections_to_a_repository_are_reused(fake: tuple[Client, FakePublicIndex]) -> None:
+    client, server = fake
+    Handler.connections.clear()
     for number, status in enumerate([404, 403, 200] * 5):
-        fake_repository.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
-        fake_client.page(f"x{number}")
-    assert len({path for path, _ in fake_repository.asked}) == 15
-    assert len(_Handler.connections) == 1
+        server.pages[f"/pypi/one/simple/x{number}/"] = (status, HTML, b"x")
+        client.page(f"x{number}")
+    assert len({path for path, _ in server.asked}) == 15
+    assert len(Handler.connections) == 1
 
 
 @pytest.mark.parametrize(
@@ -501,26 +465,25 @@ def test_connections_to_a_repository_are_reused(
         pytest.param(503, HTML, b"", id="Retry-After of an hour"),
         pytest.param(302, HTML, b"", id="redirect to an invalid URL"),
         (200, JSON, b"{"),
-        (200, JSON, b"3"),
-        (200, JSON, b'{"files": 3}'),
-        (200, JSON, b'{"files": [{"filename": "x"}, 3]}'),
         (200, JSON, b"\xff\xfe"),
     ],
 )
 def test_an_invalid_answer_of_a_repository_is_502(
-    fake_client: Client, fake_repository: FakePublicIndex, status: int, kind: str, body: bytes
+    fake: tuple[Client, FakePublicIndex], status: int, kind: str, body: bytes
 ) -> None:
-    fake_repository.pages[ODD_PAGE] = (status, kind, body)
-    assert fake_client.page("x").status_code == 502
+    client, server = fake
+    server.pages[ODD_PAGE] = (status, kind, body)
+    assert client.page("x").status_code == 502
     if status != 200:
-        fake_repository.pages[f"{ODD_PAGE}1/a.whl"] = (status, kind, body)
-        assert fake_client.ask("/repository/0/simple/x/1/a.whl").status_code == 502
+        server.pages[f"{ODD_PAGE}1/a.whl"] = (status, kind, body)
+        assert client.ask("/repository/0/simple/x/1/a.whl").status_code == 502
 
 
 def test_links_to_the_repository_lead_through_the_index(
-    fake_client: Client, fake_repository: FakePublicIndex
+    fake: tuple[Client, FakePublicIndex],
 ) -> None:
-    host = f"https://127.0.0.1:{fake_repository.server_port}"
+    client, server = fake
+    host = f"https://127.0.0.1:{server.server_port}"
     links = {
         "1/a.whl": "/repository/0/simple/x/1/a.whl",
         "../../simple/x/1/b%2B1.whl": "/repository/0/simple/x/1/b%2B1.whl",
@@ -532,20 +495,19 @@ def test_links_to_the_repository_lead_through_the_index(
     }
     page = "".join(f"<a data-x='1' href='{url}'>f</a>\n" for url in links)
     page += '<a href="http://[bad/g.whl">g</a>'
-    fake_repository.pages[ODD_PAGE] = (200, HTML, page.encode())
-    fake_repository.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
-    assert re.findall('href="([^"]*)"', fake_client.page("x").text) == list(links.values())
-    assert fake_client.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
+    server.pages[ODD_PAGE] = (200, HTML, page.encode())
+    server.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
+    assert re.findall('href="([^"]*)"', client.page("x").text) == list(links.values())
+    assert client.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "hashes", "wanted"),
+    ("status", "body", "digest", "wanted"),
     [
-        (200, LINK, [f"sha256:{B}", f"sha256:{A}"], True),
-        (200, LINK, [f"sha256:{B}"], False),
-        (200, LINK, [], False),
-        (200, b"<a href='x.whl'>", [f"sha256:{A}"], False),
-        (500, LINK, [f"sha256:{A}"], False),
+        (200, LINK, A, True),
+        (200, LINK, "b" * 64, False),
+        (200, b"<a href='x.whl'>", A, False),
+        (500, LINK, A, False),
     ],
 )
 def test_a_package_with_a_public_hash_is_public(
@@ -553,14 +515,15 @@ def test_a_package_with_a_public_hash_is_public(
     public: FakePublicIndex,
     status: int,
     body: bytes,
-    hashes: list[str],
+    digest: str,
     wanted: bool,
 ) -> None:
     public.pages[f"/simple/{COMMON}/"] = (status, HTML, body)
     with serving(upstream, default_source=public.url) as (index, client):
-        assert not index.pages.is_public(COMMON, hashes)
+        assert not index.pages.is_public(COMMON, [f"sha256:{digest}"])
         assert [client.page(COMMON).status_code for _ in range(2)] == [200, 200]
-        assert index.pages.is_public(COMMON, hashes) is wanted
+        assert index.pages.is_public(COMMON, [f"sha256:{digest}", "sha256:0"]) is wanted
+        assert not index.pages.is_public(COMMON, [])
     assert set(public.asked) == {(f"/simple/{COMMON}/", None)}
 
 
@@ -579,20 +542,16 @@ def test_a_silent_public_index_is_waited_for_once(upstream: Upstream) -> None:
     assert max(waits[1:]) < waits[0]
 
 
-def connects(address: str, port: int) -> bool:
-    with suppress(OSError), socket.create_connection((address, port), 2):
-        return True
-    return False
-
-
 def test_the_index_listens_on_one_loopback_address_during_its_block() -> None:
     with serving() as (index, _):
         host, port = index.host, port_of(index)
         assert index.url == f"http://{host}:{port}/simple"
         assert ipaddress.ip_address(host).is_loopback
-        assert connects(host, port)
-        assert not connects("127.0.0.2", port)
-    assert not connects(host, port)
+        socket.create_connection((host, port)).close()
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.2", port))
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((host, port))
 
 
 def test_disconnecting_clients_disturb_nobody(
