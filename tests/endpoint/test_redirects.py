@@ -62,18 +62,13 @@ def test_the_asset_host_accepts_only_its_own_signature(start: Start) -> None:
     assert (answer.status, b"expired" in answer.data) == (403, True)
 
 
-@pytest.mark.parametrize("entry", ["", f"machine {ASSETS}", "default"])
 def test_the_proxy_index_follows_a_redirect_without_a_login(
-    start: Start,
-    monkeypatch: pytest.MonkeyPatch,
-    data: bytes,
-    tmp_path: Path,
-    entry: str,
+    start: Start, monkeypatch: pytest.MonkeyPatch, data: bytes, tmp_path: Path
 ) -> None:
     """An entry of netrc for the asset host is not used."""
     sandbox, repository = start(behaviour=Behaviour(redirect=302))
     netrc = tmp_path / "netrc"
-    netrc.write_text(entry and f"{entry} login me password hunter2\n")
+    netrc.write_text(f"machine {ASSETS} login me password hunter2\n")
     netrc.chmod(0o600)
     enter(sandbox, monkeypatch)
     monkeypatch.setenv("NETRC", str(netrc))
