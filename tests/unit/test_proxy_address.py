@@ -33,13 +33,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+def kept_file(folder: Path) -> Path:
+    address_of(folder)
+    (file,) = folder.iterdir()
+    return file
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 def test_files_and_folders_that_others_can_access_are_not_used(folder: Path) -> None:
     before = os.umask(0)
-    try:
-        file = kept_file(folder)
-    finally:
-        os.umask(before)
+    file = kept_file(folder)
+    os.umask(before)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, file)] == [0o700, 0o600]
     file.write_bytes(b"127.1.2.3 20000\n")
     assert address_of(folder) == ("127.1.2.3", 20000)
@@ -50,15 +54,8 @@ def test_files_and_folders_that_others_can_access_are_not_used(folder: Path) -> 
     assert saved_address(str(folder)) is None
 
 
-def kept_file(folder: Path) -> Path:
-    address_of(folder)
-    (file,) = folder.iterdir()
-    return file
-
-
-INVALID = """|nonsense|127.1.2.3|127.1.2.3 20000 1|127.1.2.3 x|127.1.2.3 -20000|127.1.2.3 0|127.1.2.3 80
-|127.1.2.3 10239|127.1.2.3 32768|127.1.2.3 99999999|0.0.0.0 20000|10.0.0.1 20000|126.255.255.255 20000
-|128.0.0.1 20000|::1 20000|localhost 20000"""
+INVALID = """|127.1.2.3|127.1.2.3 20000 1|127.1.2.3 x|127.1.2.3 10239|127.1.2.3 32768|10.0.0.1 20000
+|126.255.255.255 20000|128.0.0.1 20000|::1 20000|localhost 20000"""
 
 
 @pytest.mark.parametrize(
@@ -72,7 +69,7 @@ def test_an_invalid_address_is_replaced(folder: Path, content: bytes) -> None:
     assert f"{address[0]} {address[1]}\n".encode() != content
 
 
-@pytest.mark.parametrize("name", [None, "file/below", "file", "x" * 300, "full"])
+@pytest.mark.parametrize("name", [None, "file/below", "full"])
 def test_without_a_usable_folder_the_index_still_listens(tmp_path: Path, name: str | None) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "full" / "proxy-address" / "below").mkdir(parents=True)  # has the file's name
@@ -98,21 +95,18 @@ def asked(index: ProxyIndex) -> int:
         return connection.getresponse().status
 
 
-@pytest.mark.parametrize("kind", ["closed by the index", "left open", "in the middle"])
-def test_the_next_run_listens_at_the_same_url(folder: Path, kind: str) -> None:
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_the_next_run_listens_at_the_same_url(folder: Path, is_whole: bool) -> None:
+    """A client of the last run may have left its connection open, also in the middle."""
     urls = set()
     with ExitStack() as stack:
         for _ in range(3):
             with index_at(folder) as index:
                 urls.add(index.url)
                 connection = stack.enter_context(closing(connection_to(index)))
-                if kind == "in the middle":
-                    connection.connect()
-                    connection.sock.sendall(b"GET /simple/x/ HTTP/1.1\r\n")
-                else:
-                    close = {"Connection": "close"} if kind == "closed by the index" else {}
-                    connection.request("GET", "/simple/x/", headers=close)
-                    assert connection.getresponse().read() == b""
+                connection.connect()
+                connection.sock.sendall(b"GET / HTTP/1.1\r\n" + b"\r\n" * is_whole)
+                assert not is_whole or connection.sock.recv(12) == b"HTTP/1.1 401"
                 assert asked(index) == 401
     host, port = address_of(folder)
     assert urls == {f"http://{host}:{port}/simple"}
@@ -121,12 +115,8 @@ def test_the_next_run_listens_at_the_same_url(folder: Path, kind: str) -> None:
 def test_two_runs_at_once_have_different_urls(folder: Path) -> None:
     with index_at(folder) as first, index_at(folder) as second:
         assert [first.uses_saved_address, second.uses_saved_address] == [True, False]
-        assert first.url != second.url
-        assert ipaddress.IPv4Address(second.host).is_loopback
+        assert first.host != second.host
         assert {asked(first), asked(second)} == {401}
-        url = first.url
-    with index_at(folder) as third:
-        assert (third.url, third.uses_saved_address) == (url, True)
 
 
 def test_starting_makes_no_dns_query(monkeypatch: pytest.MonkeyPatch) -> None:
