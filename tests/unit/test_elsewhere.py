@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from support.servers import QuietHandler, served
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.pip_config import in_pipenv_words, index_settings
@@ -27,9 +27,6 @@ def test_options_of_pipenv_that_name_files_or_indexes_are_found() -> None:
     words = ["-dr", "file", "--extra-pip", "-f x", "--ind=u", "-e", ".", "--extras", "f", "-opy"]
     found = [(given.name, given.value) for given in in_pipenv_words(words)]
     assert found == [("--requirements", "file"), ("--extra-pip-args", "-f x"), ("--index", "u")]
-
-
-# -- variables and configuration ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -59,9 +56,6 @@ def test_variable_beats_command_section_beats_global_find_links(environ: dict[st
     assert user_find_links(environ, "wheel").local == ("/",)
     assert user_find_links(environ | {"PIP_FIND_LINKS": ""}).where == environ["PIP_CONFIG_FILE"]
     assert index_settings(environ) == ("a", ["b"])
-
-
-# -- requirements files ---------------------------------------------------------------------
 
 
 def read(path: Path, name: str = "r.txt", pages: dict[str, str] | None = None) -> RequirementsFile:
@@ -110,35 +104,25 @@ def test_unreadable_files_and_other_indexes_are_refused_with_their_place(
         read(tmp_path)
 
 
-# -- files on the net -----------------------------------------------------------------------
-
-
-class _Site(BaseHTTPRequestHandler):
+class _Site(QuietHandler):
     seen: list[str | None]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that BaseHTTPRequestHandler expects
         self.seen.append(self.headers.get("Authorization"))
-        moved = self.path == "/moved"
-        self.send_response(302 if moved else 404 if self.path == "/none" else 200)
+        self.send_response({"/moved": 302, "/none": 404}.get(self.path, 200))
         body = b"x" * 5000 if self.path == "/long" else b"six\n"
-        if moved:
-            self.send_header("Location", "/file")
+        self.send_header("Location", "/file")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     _Site.seen = []
     monkeypatch.setenv("NO_PROXY", "localhost")
-    with ThreadingHTTPServer(("localhost", 0), _Site) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with served(ThreadingHTTPServer(("localhost", 0), _Site)) as server:
         yield f"http://u:p@localhost:{server.server_port}"
-        server.shutdown()
 
 
 def test_fetching_a_file_sends_no_login(
