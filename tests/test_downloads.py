@@ -29,11 +29,23 @@ BOTH = {"pub-lic": "2.0", "user": "1.0"}
 PUBLIC_HOST = "pypi.org"
 
 
+class Downloads(NamedTuple):
+    """A command's result, bytes of files by package, requests, and names of pages."""
+
+    done: Result
+    bytes: dict[str, int]
+    asked: set[tuple[str, str]]
+    pages: list[str]
+
+    @property
+    def total(self) -> int:
+        return sum(self.bytes.values())
+
+
 class Indexes(NamedTuple):
     """A CodeArtifact with the public index as upstream, that index itself, and a project.
 
-    The public ``user`` needs ``pub-lic``, which has an old 1.0 and a new 2.0; the private ``team-app``
-    needs ``pub-lic`` and the private ``team-lib``.
+    ``pub-lic`` has an old 1.0 and a new 2.0; ``team-app`` and ``team-lib`` are private.
     """
 
     sandbox: Sandbox
@@ -86,19 +98,6 @@ class Indexes(NamedTuple):
         return self._replace(project=folder)
 
 
-class Downloads(NamedTuple):
-    """A command's result, bytes of files by package, requests, and names of pages."""
-
-    done: Result
-    bytes: dict[str, int]
-    asked: set[tuple[str, str]]
-    pages: list[str]
-
-    @property
-    def total(self) -> int:
-        return sum(self.bytes.values())
-
-
 NAMES = ("pub-lic", "user", "team-app", "team-lib", "built")
 
 
@@ -129,10 +128,11 @@ def indexes(
 
 
 def test_a_second_lock_downloads_nothing(indexes: Indexes, tmp_path: Path) -> None:
-    indexes.write(USER, public=False)
+    indexes.write(f'{USER}\nbuilt = "*"', public=False)
     first = indexes.lock()
     locked = (indexes.project / "Pipfile.lock").read_bytes()
-    assert first.bytes["user"] == indexes.sizes["user"]
+    for name in ("user", "built"):  # a wheel and an sdist
+        assert first.bytes[name] == indexes.sizes[name]
     assert not [host for host, _ in first.asked if host == PUBLIC_HOST]
     assert indexes.lock().total == 0
     other = indexes.beside(tmp_path / "other")
@@ -173,8 +173,7 @@ def test_private_names_are_not_sent_to_the_public_index(indexes: Indexes) -> Non
     for _ in range(2):  # the second time the lock also names private packages
         downloads = indexes.run("lock")
         assert downloads.done.status == 0, downloads.done.output
-        asked = [path for host, path in downloads.asked if host == PUBLIC_HOST]
-        assert not [path for path in asked if "team" in path]
+        assert not [p for host, p in downloads.asked if host == PUBLIC_HOST and "team" in p]
     assert indexes.versions() == {"pub-lic": "2.0", "team-app": "1.0", "team-lib": "1.0"}
 
 
@@ -194,27 +193,21 @@ def test_install_downloads_each_wheel_once(indexes: Indexes, tmp_path: Path) -> 
     assert (second.done.status, second.total) == (0, 0), second.done.output
 
 
-def test_an_sdist_is_downloaded_once(indexes: Indexes) -> None:
-    indexes.write('built = "*"', public=False)
-    assert indexes.lock().bytes["built"] == indexes.sizes["built"]
-    assert indexes.lock().bytes["built"] == 0
-
-
-@pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_yanked_releases_are_skipped_as_by_pipenv(indexes: Indexes) -> None:
-    indexes.sandbox.set_public("pub-lic", "2.0", yanked="broken")
-    indexes.write(USER)
-    assert indexes.locks_as_bare()["pub-lic"] == "1.0"
-
-
 COOL_DOWN = '[pipenv]\ncool-down-period = "30d"\n'
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_a_cool_down_skips_new_public_releases_only(indexes: Indexes) -> None:
-    indexes.write(USER, COOL_DOWN)
+@pytest.mark.parametrize("yanked", [True, False])
+def test_yanked_and_new_public_releases_are_skipped_as_by_pipenv(
+    indexes: Indexes, yanked: bool
+) -> None:
+    """A cool-down spares private releases."""
+    if yanked:
+        indexes.sandbox.set_public("pub-lic", "2.0", yanked="broken")
+    more = [] if yanked else [COOL_DOWN]
+    indexes.write(USER, *more)
     assert indexes.locks_as_bare()["pub-lic"] == "1.0"
-    indexes.write('team-app = "*"', COOL_DOWN)
+    indexes.write('team-app = "*"', *more)
     indexes.lock()
     assert indexes.versions() == {"pub-lic": "1.0", "team-app": "1.0", "team-lib": "1.0"}
 
