@@ -115,30 +115,19 @@ def test_a_file_that_stays_missing_fails_after_a_second_run(work: TwoPackages) -
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("kind", ["corrupt", "missing"])
-def test_the_users_own_pip_log_is_kept_and_has_no_token(
-    kind: str, work: TwoPackages, tmp_path: Path
-) -> None:
+def test_the_users_own_pip_log_is_kept_and_has_no_token(work: TwoPackages, tmp_path: Path) -> None:
     work.lock()
     token = get_token(work.sandbox, work.env, work.folder)
     log = tmp_path / "pip.log"
-    page = f"{work.team.simple_url}{TOOLS}/"
-    old = f"HTTP error 404 while getting {page}1.0/{FILE} (from {page})\n"
-    log.write_text(old)
+    log.write_text("old\n")
     work.env["PIP_LOG"] = str(log)
-    if kind == "missing":
-        work.sandbox.fault(404, times=1, on="files", name=TOOLS)
-    else:
-        work.sandbox.corrupt(on="files", name=TOOLS, times=1)
+    work.sandbox.fault(404, times=1, on="files", name=TOOLS)
     with Terminal(PIPENV_CA, "sync", env=work.env, cwd=work.folder) as terminal:
-        status, shown = terminal.finish(120), terminal.visible
-    assert (status == 0, again(shown, "sync")) == (kind == "missing", int(kind == "missing")), shown
-    assert kind != "missing" or work.installed() == BOTH
-    written = log.read_text()
-    assert written.startswith(old)
-    assert len(written) > len(old)
+        assert terminal.finish(120) == 0, terminal.shown
+    assert (again(terminal.visible, "sync"), work.installed()) == (1, BOTH)
+    assert re.match("old\n.", log.read_text())
     assert files_with(token, [work.folder, log]) == []
-    assert token not in shown
+    assert token not in terminal.shown
 
 
 @pytest.mark.wide
@@ -157,8 +146,6 @@ def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
 
 FAULTS: dict[str, Callable[[TwoPackages], object]] = {
     "corrupt file": lambda work: work.sandbox.corrupt(on="files", name=TOOLS),
-    "outdated lock": lambda work: work.pipfile(f'{COMMON} = "*"'),
-    "missing page": lambda work: work.sandbox.fault(404, on="pages", name=TOOLS),
     "denied file": lambda work: work.sandbox.fault(403, on="files", name=TOOLS),
 }
 
@@ -237,16 +224,3 @@ def test_a_signal_ends_the_wait_without_a_second_run(
     assert "file-missing" not in said
     assert "Traceback" not in said
     assert os.listdir(work.env["TMPDIR"]) == []
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    "words", [["lock"], ["--ca-route", "loopback", "sync"], ["--ca-run-token", "run", "x"]]
-)
-def test_other_commands_write_no_pip_log(
-    words: list[str], work: TwoPackages, stand_in: StandIn
-) -> None:
-    done = work.run(*words)
-    assert done.stderr.count("ERROR: HTTP error 404") == 1, done.output
-    assert "is run again" not in done.stderr
-    assert "PIP_LOG" not in stand_in.record["environ"]

@@ -34,9 +34,6 @@ def test_a_file_is_served_by_a_signed_url_of_another_host(
     assert repository.token not in place
     assert http(place).data == data
     assert http(place, headers={"Range": "bytes=2-5"}).data == data[2:6]
-    assert http(place, headers={"Range": "bytes=99999999-"}).status == 416
-    head = http(repository.get(FILE, "HEAD").headers["Location"], method="HEAD")
-    assert (head.status, head.headers["Content-Length"]) == (200, str(len(data)))
     assert http(repository.url + FILE).status == 401
     assert repository.status("acme-alone/") == 200
 

@@ -113,22 +113,3 @@ def test_the_wait_ends_at_the_first_answer_other_than_404(
     asked = answer_with(monkeypatch, *statuses)
     wait_for(FOUND, "token", {}, lambda: None)
     assert asked == [(URL, TEAM, "token")] * len(statuses)
-
-
-@pytest.mark.wide
-def test_the_wait_for_a_missing_file_ends_after_the_time_limit(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = answer_with(monkeypatch, 404)
-    begin = time.monotonic()
-    wait_for(FOUND, "token", {}, lambda: None)
-    assert time.monotonic() - begin > 1.4
-    count = len(asked)
-    time.sleep(0.6)
-    assert len(asked) == count
-
-
-def test_a_file_of_another_host_or_repository_is_not_requested() -> None:
-    client = IndexClient({}, 0.1)
-    for url in (URL.replace("/team/", "/lab/"), "https://evil.example/x", f"{REPOSITORY}x".upper()):
-        assert client.ask_file(url, TEAM, "token") is None

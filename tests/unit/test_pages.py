@@ -173,6 +173,7 @@ def test_a_file_is_requested_only_from_its_repository(monkeypatch: pytest.Monkey
         f"https://{HOST}/pypi/other/a.whl",
     ):
         assert IndexClient({}).fetch(url, endpoint, "secret", 100) is None
+        assert IndexClient({}).ask_file(url, endpoint, "secret") is None
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import http.client
-import io
 import socket
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, nullcontext, suppress
 from http import HTTPStatus
@@ -24,7 +21,6 @@ from support.proxy_index import HTML, fake_repository
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import index
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
-from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
 from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Refusal, Upstream
 
 if TYPE_CHECKING:
@@ -168,20 +164,6 @@ def test_a_page_that_is_too_large_is_502_and_takes_limited_memory(running: Runni
     assert peak < 3 * MOST_OF_A_PAGE
     assert running.proxy.observed.refused == {"large": Refusal(0, None)}
     assert running.has_a_page()
-
-
-def test_oversized_metadata_is_404(running: RunningIndex) -> None:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("big-1.0.dist-info/METADATA", bytes(MOST_BYTES + 1))
-    name, wheel = "big-1.0-py3-none-any.whl", out.getvalue()
-    digest = hashlib.sha256(wheel).hexdigest()
-    page = f"<a href='{name}#sha256={digest}'>{name}</a>"
-    running.repository.pages[f"{PAGE}big/"] = (200, HTML, page.encode())
-    running.repository.pages[f"{PAGE}big/{name}"] = (200, "application/zip", wheel)
-    assert running.ask("/simple/big/")[0] == HTTPStatus.OK
-    assert running.ask(f"/files/{digest}/{name}.metadata") == (404, b"")
-    assert running.ask(f"/files/{digest}/{name}") == (200, wheel)
 
 
 ODD_PATHS = """
