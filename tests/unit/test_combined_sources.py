@@ -139,7 +139,6 @@ ONLY_OURS = {"team": TEAM, "lonely": LONELY}
         # The lock before it, and the entry as pipenv wrote it.
         (SOURCES, "lonely", {}, never, {"index": "pypi"}, "lonely"),
         (SOURCES, None, {}, never, {"index": "pypi"}, "pypi"),
-        (SOURCES, None, {}, never, {}, None),
     ],
 )
 def test_a_locked_package_names_its_source(
