@@ -86,13 +86,8 @@ def attack(
 class Way(NamedTuple):
     """One way for an attacker's file to get in.
 
-    Attributes:
-        words: the command.
-        says: the place that a refusal names, or the warning of a command that works.
-        files: by name, files of the project; a name that begins with ~ is the user's own.
-        env: the user's environment.
-        scripts: the Pipfile's ``[scripts]``.
-        layouts: the layouts in which it is tried.
+    ``says`` is the place that a refusal names, or the warning of a command that works; a name of
+    a file that begins with ~ is the user's own.
     """
 
     words: str

@@ -43,6 +43,11 @@ LONG = 100
 PAGE = "/pypi/one/simple/"
 
 
+def connection_to(proxy: ProxyIndex) -> closing[http.client.HTTPConnection]:
+    port = urlsplit(proxy.url).port
+    return closing(http.client.HTTPConnection(proxy.host, port, timeout=LONG))
+
+
 class RunningIndex(NamedTuple):
     """An index and its fake repository."""
 
@@ -50,25 +55,18 @@ class RunningIndex(NamedTuple):
     repository: FakePublicIndex
 
     @property
-    def address(self) -> tuple[str, int]:
-        return self.proxy.host, urlsplit(self.proxy.url).port or 0
-
-    @property
     def login(self) -> str:
         word = base64.b64encode(f"{USERNAME}:{self.proxy.password}".encode()).decode()
         return f"Basic {word}"
 
-    def connect(self) -> closing[http.client.HTTPConnection]:
-        return closing(http.client.HTTPConnection(*self.address, timeout=LONG))
-
     def connect_without_password(self) -> socket.socket:
-        return socket.create_connection(self.address, LONG)
+        return socket.create_connection((self.proxy.host, urlsplit(self.proxy.url).port), LONG)
 
     def ask(
         self, path: str, connection: http.client.HTTPConnection | None = None
     ) -> tuple[int, bytes]:
         """Send a request with the password; return status and body."""
-        with self.connect() if connection is None else nullcontext(connection) as used:
+        with connection_to(self.proxy) if connection is None else nullcontext(connection) as used:
             used.request("GET", path, headers={"Authorization": self.login})
             answer = used.getresponse()
             return answer.status, answer.read()
@@ -134,7 +132,7 @@ def test_clients_with_the_password_may_be_idle(
     running: RunningIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch, 0.5)
-    with running.connect() as connection:
+    with connection_to(running.proxy) as connection:
         while True:  # on a busy machine even the first request may be too late
             with suppress(OSError, http.client.HTTPException):
                 assert running.has_a_page(connection)
@@ -187,7 +185,7 @@ http://[bad/ //[bad/ [ x / /simple/ /repository/0/simple/acme/9/x.whl //a]/x // 
     "path", [*ODD_PATHS.split(), f"/repository/{'9' * 5000}/x", "/" + "x/" * 10_000]
 )
 def test_odd_paths_are_404_and_keep_the_connection(running: RunningIndex, path: str) -> None:
-    with running.connect() as connection:
+    with connection_to(running.proxy) as connection:
         assert running.has_a_page(connection)
         connection.auto_open = 0
         request = f"GET {path} HTTP/1.1\r\nAuthorization: {running.login}\r\n\r\n"
@@ -263,13 +261,9 @@ def index_at(folder: Path | None) -> ProxyIndex:
     return ProxyIndex(IndexSources([]), IndexAccess(cache=None if folder is None else str(folder)))
 
 
-def connection_to(index: ProxyIndex) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(index.host, urlsplit(index.url).port, timeout=60)
-
-
 def asked(index: ProxyIndex) -> int:
     """Return the status of a request without the password."""
-    with closing(connection_to(index)) as connection:
+    with connection_to(index) as connection:
         connection.request("GET", "/simple/x/")
         return connection.getresponse().status
 
@@ -282,7 +276,7 @@ def test_the_next_run_listens_at_the_same_url(folder: Path, is_whole: bool) -> N
         for _ in range(3):
             with index_at(folder) as index:
                 urls.add(index.url)
-                connection = stack.enter_context(closing(connection_to(index)))
+                connection = stack.enter_context(connection_to(index))
                 connection.connect()
                 connection.sock.sendall(b"GET / HTTP/1.1\r\n" + b"\r\n" * is_whole)
                 assert not is_whole or connection.sock.recv(12) == b"HTTP/1.1 401"
