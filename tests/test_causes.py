@@ -400,6 +400,23 @@ cause("keyring-outdated", "keyring-too-old", wrapper=False, level="warning")(
 )
 
 
+@cause("package-missing", "repository-that-only-pip-knows", says="pipenv-ca fix --add-source https")
+def repository_that_only_pip_knows(broken: BrokenProject) -> None:
+    broken.env["PIP_INDEX_URL"] = broken.team.simple_url
+    broken.pipfile('orb-tools = "*"', PYPI_SOURCE)
+
+
+@cause("lock-index", "index-that-dependabot-invents", words=("sync",), says="pipenv-ca lock")
+def index_that_dependabot_invents(broken: BrokenProject) -> None:
+    broken.pipfile(
+        'orb-tools = {version = "*", index = "codeartifact"}', PYPI_SOURCE, source(broken.team)
+    )
+    assert broken.run("lock").status == 0
+    path = broken.folder / "Pipfile.lock"
+    invented = '"index": "dependabot-inserted-index-0"'
+    path.write_text(path.read_text().replace('"index": "codeartifact"', invented))
+
+
 # --- the tests ---------------------------------------------------------------------------
 
 
@@ -441,6 +458,16 @@ def test_doctor_names_only_this_cause(
     assert {f["code"] for f in found if f["level"] == "failure"} <= {known.code}, found
     assert done.status == (1 if known.level == "failure" else 0)
     assert all(f["hint"] for f in found if f["level"] != "ok")
+
+
+def test_package_that_a_pip_misses_is_named(broken: BrokenProject) -> None:
+    wheel = make_wheel(broken.folder.parent, "orb-ghost", "1.0", requires=["orb-nowhere"])
+    broken.sandbox.publish(wheel)
+    broken.pipfile("", PYPI_SOURCE, source(broken.team))
+    for words in (("install", "orb-ghost"), ("download", "orb-nowhere")):
+        done = broken.run("run", "pip", *words)
+        assert done.status == 1, done.output
+        assert "Package orb-nowhere was not found in this project's indexes" in done.stderr
 
 
 def check_no_secret(broken: BrokenProject, done: Result) -> None:

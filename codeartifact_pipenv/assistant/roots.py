@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from codeartifact_pipenv.checks.files.project_file import is_pylock
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.pipfile import locate_pipfile
+from codeartifact_pipenv.project.pipfile import is_pylock, locate_pipfile
 from codeartifact_pipenv.project.requirements_files import path_of_url
 
 TYPE_CHECKING = False

@@ -23,6 +23,7 @@ from botocore.config import Config
 
 from codeartifact_pipenv.auth.authorization_token import FROM_AWS, AuthorizationToken
 from codeartifact_pipenv.aws.errors import PROCESS_SECONDS, explain, malformed_keys
+from codeartifact_pipenv.aws.failure import error_code
 from codeartifact_pipenv.aws.loader import use_quick_loader
 from codeartifact_pipenv.errors import TokenError
 from codeartifact_pipenv.settings import MAXIMUM_DURATION
@@ -222,11 +223,8 @@ def _refine_error(
 
 
 def _error_code(error: BaseException) -> str | None:
-    if not isinstance(error, botocore.exceptions.ClientError):
-        return None
-    if error.operation_name != "GetAuthorizationToken":
-        return None
-    return str(error.response.get("Error", {}).get("Code", ""))
+    is_tokens = getattr(error, "operation_name", None) == "GetAuthorizationToken"
+    return error_code(error) if is_tokens else None
 
 
 def _grants(client: Any, domain: Domain, seconds: int) -> bool:

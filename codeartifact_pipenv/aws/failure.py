@@ -43,6 +43,12 @@ SETTINGS = {
 GARBLED = ("ArithmeticError", "AttributeError", "LookupError", "TypeError", "ValueError")
 
 
+def error_code(error: BaseException) -> str:
+    """Return the code of AWS's error response; '' for any other error."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
 class AwsFailure(NamedTuple):
     """A failure; the first six attributes are the arguments of ``errors.explain``.
 
@@ -133,7 +139,7 @@ class AwsErrorResponse(AwsFailure):
     @property
     def code(self) -> str:
         """AWS's code of the error."""
-        return str(self.response.get("Error", {}).get("Code", ""))
+        return error_code(self.error)
 
     @property
     def whole(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import botocore.exceptions
 
+from codeartifact_pipenv.aws.failure import error_code
 from codeartifact_pipenv.endpoint import Domain
 from codeartifact_pipenv.lookups.aws_clients import AwsClients
 from codeartifact_pipenv.lookups.repository_api import (
@@ -88,7 +89,7 @@ class BestEffortAwsApi:
         try:
             self._describe(endpoint, endpoint.repository or "")
         except botocore.exceptions.ClientError as error:
-            if _code(error) == "ResourceNotFoundException":
+            if error_code(error) == "ResourceNotFoundException":
                 return True
             return self._has_no_url(endpoint) or None
         except Exception:  # noqa: BLE001 - botocore raises many types
@@ -101,7 +102,7 @@ class BestEffortAwsApi:
                 **coordinates(endpoint.domain, _ref(endpoint)), format="pypi"
             )
         except botocore.exceptions.ClientError as error:
-            return _code(error) == "ResourceNotFoundException"
+            return error_code(error) == "ResourceNotFoundException"
         except Exception:  # noqa: BLE001 - as above
             return False
         return False
@@ -189,7 +190,7 @@ class BestEffortAwsApi:
         try:
             return call()
         except botocore.exceptions.ClientError as error:
-            if _code(error) in {"AccessDeniedException", "AccessDenied"}:
+            if error_code(error) in {"AccessDeniedException", "AccessDenied"}:
                 self.denied.add(error.operation_name)
             return None
         except Exception:  # noqa: BLE001 - the answer is unknown
@@ -208,7 +209,3 @@ class BestEffortAwsApi:
 
 def _ref(endpoint: RepositoryEndpoint, package: str = "") -> PackageRef:
     return PackageRef(endpoint.repository or "", package)
-
-
-def _code(error: botocore.exceptions.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

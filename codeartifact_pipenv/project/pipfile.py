@@ -211,16 +211,7 @@ class Project:
 
     def pylocks(self) -> list[str]:
         """Return the paths of the pylock files in the project's folder."""
-        # pipenv reads any pylock.*.toml (utils/pylock.py).
-        try:
-            names = os.listdir(self.directory) if self.lock else []
-        except OSError:
-            return []
-        # File systems of macOS and Windows ignore case.
-        found = [
-            n for n in names if n.lower().startswith("pylock.") and n.lower().endswith(".toml")
-        ]
-        return [os.path.join(self.directory, name) for name in sorted(found)]
+        return pylocks_in(self.directory) if self.lock else []
 
     def _source(self, entry: object, number: int, origin: str) -> Source:
         url = entry.get("url") if isinstance(entry, dict) else None
@@ -474,6 +465,21 @@ def _read_pipfile(path: str) -> dict[str, object]:
         ) from None
 
 
+def is_pylock(path: str) -> bool:
+    """Whether a file has a name of PEP 751 for locks; pipenv reads any (utils/pylock.py)."""
+    name = os.path.basename(path).lower()  # file systems of macOS and Windows ignore case
+    return name.startswith("pylock.") and name.endswith(".toml")
+
+
+def pylocks_in(folder: str) -> list[str]:
+    """Return the paths of the pylock files in a folder."""
+    try:
+        names = sorted(filter(is_pylock, os.listdir(folder or ".")))
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in names]
+
+
 def _read_toml(path: str) -> object:
     try:
         return load_toml_bytes(read_bytes(path))
@@ -628,9 +634,9 @@ def locked_entries(document: Mapping[str, object] | None) -> Iterator[Entry]:
 
 
 def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a parsed Pipfile with normalised package names."""
+    """Return a parsed Pipfile with normalised package names, which keep their extras."""
     return {
-        category: {normalise(name): value for name, value in entries.items()}
+        category: {_normalise(name): value for name, value in entries.items()}
         if is_category(category) and isinstance(entries, dict)
         else entries
         for category, entries in document.items()
@@ -641,7 +647,11 @@ def with_normalised_names(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalise(name: str) -> str:
-    """Return the normalised name of a package (PEP 503)."""
+    """Return the normalised name of a package (PEP 503), without extras such as ``[s3]``."""
+    return _normalise(name.partition("[")[0].rstrip())
+
+
+def _normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

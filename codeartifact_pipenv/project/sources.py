@@ -382,6 +382,24 @@ def login_of(url: str) -> tuple[str, tuple[str, str]] | None:
     return (words[0], login) if plain else None
 
 
+def check_package_url(text: str) -> None:
+    """Raise ConfigurationError if a package is named by a repository's URL with a token in it.
+
+    Args:
+        text: the package, such as ``acme @ https://...``.
+    """
+    found = re.search(r"https?://\S+", text, re.IGNORECASE)
+    url = found[0] if found else ""
+    login = (userinfo_of(url) or "").rstrip(":")
+    if parse_url(url) is not None and login not in {"", USERNAME} and not variables_in(login):
+        raise ConfigurationError(
+            "The command names a package by a URL with a token in it, which pipenv would write into "
+            "Pipfile and lock.",
+            "Install it by its name: `pipenv-ca install NAME==VERSION`.",
+            "package-url",
+        )
+
+
 def without_credentials(url: str) -> str:
     """Return a URL without its userinfo."""
     scheme, separator, rest = url.partition("://")
@@ -454,6 +472,14 @@ def is_default_source(url: str) -> bool:
 def public_index_url(environ: Mapping[str, str]) -> str:
     """Return the URL of the public index or of its configured mirror."""
     return environ.get("PIPENV_PYPI_MIRROR") or _default_url()
+
+
+def repository_of_pip(environ: Mapping[str, str]) -> RepositoryEndpoint | None:
+    """Return the first repository among the indexes of pip's own settings, if any."""
+    from codeartifact_pipenv.files.pip_config import index_settings
+
+    index, others = index_settings(environ)
+    return next((found for url in (index or "", *others) if (found := parse_url(url))), None)
 
 
 # --- the cool-down period ------------------------------------------------------------------

@@ -7,7 +7,6 @@ import functools
 from typing import Any
 
 import boto3
-import botocore.exceptions
 
 from codeartifact_pipenv.auth.aws import (
     CALL_ERRORS,
@@ -15,6 +14,7 @@ from codeartifact_pipenv.auth.aws import (
     open_session,
 )
 from codeartifact_pipenv.aws.errors import explain
+from codeartifact_pipenv.aws.failure import error_code
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 
 TYPE_CHECKING = False
@@ -116,11 +116,5 @@ class Aws:
         try:
             yield
         except CALL_ERRORS as error:
-            raise _kind(error).of(explain(error, self.domain, self._caller.profile)) from error
-
-
-def _kind(error: BaseException) -> type[ProvisionError]:
-    if not isinstance(error, botocore.exceptions.ClientError):
-        return ProvisionError
-    code = error.response.get("Error", {}).get("Code", "")
-    return _KINDS.get(code, ProvisionError)
+            kind = _KINDS.get(error_code(error), ProvisionError)
+            raise kind.of(explain(error, self.domain, self._caller.profile)) from error

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.run import Outcome
 
 _NO_PIPFILE = "No Pipfile was found"
+# Commands that write what they are told to install into the Pipfile, and options for that.
+_ADDING = frozenset({"install", "update", "upgrade"})
+_TO_ADD = ("-e", "-r", "--editable", "--requirement")
 # The program was not found (126, 127) or interrupted, so its pip did not fail.
 _NOT_A_FAILED_PIP = frozenset({126, 127, 130, 143})
 
@@ -98,6 +101,7 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
 
 
 def _run_with_tokens(context: CommandContext) -> int:
+    _refuse_token_of_package(context.line)
     project = _load_project(context)
     makes = pipenv_cli.resolves(context.line.command, context.line.arguments)
     if project.pipfile is None and makes:
@@ -109,7 +113,59 @@ def _run_with_tokens(context: CommandContext) -> int:
     if _check_sources(context, project):
         return _run_and_exit(lambda: _run_locked(context, project))
     sweep()
-    return _pass_through(context.line, context.pipenv, context.report)
+    from codeartifact_pipenv.project.sources import repository_of_pip
+
+    _refuse_repository_as_index(context.line, project)
+    if repository_of_pip(project.environ) is None:
+        return _pass_through(context.line, context.pipenv, context.report)
+    return _run_and_exit(lambda: _run_without_repository(context, project))
+
+
+def _refuse_token_of_package(line: CommandLine) -> None:
+    words = [word for word in line.arguments if "://" in word and "codeartifact" in word.lower()]
+    if line.command in _ADDING and words:
+        from codeartifact_pipenv.files.pip_config import in_pipenv_words
+        from codeartifact_pipenv.project.sources import check_package_url
+
+        indexes = {one.value for one in in_pipenv_words(line.rest)}
+        for word in words:
+            if not any(word.endswith(index) for index in indexes):
+                check_package_url(word)
+
+
+def _refuse_repository_as_index(line: CommandLine, project: Project) -> None:
+    """Raise ConfigurationError if pipenv would write a repository's URL into the Pipfile.
+
+    pipenv adds the URL of ``--index`` as it is, often with a token, if it is told to install a
+    package. The option's default is PIP_INDEX_URL (pipenv/cli/options.py).
+    """
+    from codeartifact_pipenv.endpoint import parse_url
+    from codeartifact_pipenv.files.pip_config import INDEX, in_pipenv_words
+
+    given = {one.option: one.value for one in in_pipenv_words(line.rest) if one.kind == INDEX}
+    told = [w for w in line.arguments if not w.startswith("-") or w.startswith(_TO_ADD)]
+    if line.command in _ADDING and told:
+        given.setdefault("PIP_INDEX_URL", project.environ.get("PIP_INDEX_URL", ""))
+    for name, url in given.items():
+        endpoint = parse_url(url)
+        if endpoint is not None:
+            raise ConfigurationError(
+                f"{name} names a repository, whose URL pipenv would write into the Pipfile with "
+                "its login.",
+                "Leave it out, and add the repository as a source: "
+                f"`pipenv-ca fix --add-source {endpoint.simple_url}`.",
+            )
+
+
+def _run_without_repository(context: CommandContext, project: Project) -> int:
+    """Run a command where only pip's settings name a repository, and explain a failure."""
+    from codeartifact_pipenv.wrapper.failed_run import FailedRun
+
+    status = _run_unchanged(context.line, context.pipenv)
+    if status > 0 and status not in _NOT_A_FAILED_PIP:
+        program = context.pipenv.command
+        _explain(context, FailedRun(context.line, program, project, {}, None, None))
+    return status
 
 
 def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
@@ -357,14 +413,13 @@ def _run(
     plan = make_plan(context, project, requirements)
     outcome = run_plan(plan, descriptors)
     if not by_pip:
-        _explain(plan, outcome)
+        _explain_run(plan, outcome)
     elif outcome.status > 0 and not outcome.interrupted:
         return _install_by_pip(context, descriptors, by_pip)
     return outcome.status
 
 
-def _explain(plan: RunPlan, outcome: Outcome) -> None:
-    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
+def _explain_run(plan: RunPlan, outcome: Outcome) -> None:
     from codeartifact_pipenv.wrapper.failed_run import FailedRun
     from codeartifact_pipenv.wrapper.run import INTERRUPTED
 
@@ -385,6 +440,11 @@ def _explain(plan: RunPlan, outcome: Outcome) -> None:
         outcome.proxy,
         outcome.absent,
     )
+    _explain(context, failed)
+
+
+def _explain(context: CommandContext, failed: FailedRun) -> None:
+    """Report why pipenv failed, if the cause is known; errors while searching are ignored."""
     try:
         found = context.explain(failed)
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import stat
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError, ConfigurationError
@@ -16,6 +17,7 @@ from codeartifact_pipenv.files.replacing import Replacement, replace_together
 from codeartifact_pipenv.lookups.parallel import ask_all
 from codeartifact_pipenv.project import edit, lock
 from codeartifact_pipenv.project.pipfile import entries_of_lock, normalise, parse_lock, read_lock
+from codeartifact_pipenv.project.sources import check_package_url
 from codeartifact_pipenv.project.toml_text import sources_of
 from codeartifact_pipenv.wrapper import pipenv_cli
 
@@ -68,6 +70,7 @@ class Publication:
         new_lock = self._finished_lock(new_text)
         if new_lock is not None:
             self._verify(new_lock)
+        self._refuse_new_tokens([new_text, lock.format_lock(new_lock or {}).decode()])
         for number in range(_TRIES):
             warnings: list[str] = []
             files = [
@@ -93,6 +96,14 @@ class Publication:
         except OSError as error:
             named = error.filename2 or error.filename or self._home  # a rename has two names
             raise unwritable(str(named), error) from error
+
+    def _refuse_new_tokens(self, texts: Sequence[str]) -> None:
+        """Raise ConfigurationError if the command would write the URL of a package with a token."""
+        before = b"\n".join(filter(None, self._copies.originals.values())).decode()
+        for text in texts:
+            for url in re.findall(r"https?://[^\s\"']+", text, re.IGNORECASE):
+                if "@" in url and url not in before:
+                    check_package_url(url)
 
     def _verify(self, new_lock: dict[str, Any]) -> None:
         """Raise CodeArtifactPipenvError if a locked file did not come from its source."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from codeartifact_pipenv.checks.files.project_file import ProjectFile, is_pylock, read_file
+from codeartifact_pipenv.checks.files.project_file import ProjectFile, read_file
 from codeartifact_pipenv.checks.files.source_tables import Sources
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.pipfile import (
     entries_of,
     find_pipfile,
+    is_pylock,
     locked_entries,
     matches,
+    pylocks_in,
     working_directory,
 )
 
@@ -74,14 +76,8 @@ def _pipfile_of(path: str) -> str:
 
 def project_paths(pipfile: str) -> ProjectPaths:
     """Return the paths of a project's files, given that of its Pipfile."""
-    folder = os.path.dirname(pipfile)
-    try:
-        pylocks = sorted(name for name in os.listdir(folder or ".") if is_pylock(name))
-    except OSError:
-        pylocks = []
-    return ProjectPaths(
-        pipfile, f"{pipfile}.lock", tuple(os.path.join(folder, name) for name in pylocks)
-    )
+    pylocks = tuple(pylocks_in(os.path.dirname(pipfile)))
+    return ProjectPaths(pipfile, f"{pipfile}.lock", pylocks)
 
 
 class PrivateNames(NamedTuple):

@@ -116,7 +116,7 @@ def _differences(
     named = {entry.name: entry.source for entry in contents.listed if entry.source is not None}
     for entry in contents.locked:
         index = named.get(entry.name, entry.source)
-        if entry.source is not None and entry.source != index:
+        if entry.source in contents.lock_sources.names and entry.source != index:
             named_one = f"{pipfile.name} names the index {index}"
             sentence = f"{entry.written} is locked from {entry.source}, but {named_one}."
             yield lock.finding((*entry.keys, "index"), "lock-index", sentence)
@@ -131,11 +131,10 @@ def _listed_and_locked(
     sections = {category for category, _ in by_name} | {"default", "develop"}
     for entry in listed:
         section = _SECTIONS.get(entry.category, entry.category)
-        name = normalise(entry.written.partition("[")[0].strip())
         has_markers = any(entry.fields.get(key) for key in (*MARKERS, "markers"))
         if not entry.is_indexed or section not in sections:
             continue
-        found = by_name.get((section, name))
+        found = by_name.get((section, entry.name))
         if found is not None:
             yield from _locked_entry(lock, entry, found, has_markers=has_markers)
         elif not has_markers:  # pipenv may leave out what another machine needs

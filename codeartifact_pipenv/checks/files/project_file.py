@@ -13,7 +13,7 @@ from codeartifact_pipenv.checks.files.secrets import tokens_in
 from codeartifact_pipenv.files.io import load_json_bytes, load_toml_bytes, read_user_file
 from codeartifact_pipenv.findings import Place
 from codeartifact_pipenv.project.json_positions import json_positions
-from codeartifact_pipenv.project.pipfile import entries_of, is_category
+from codeartifact_pipenv.project.pipfile import entries_of, is_category, is_pylock
 from codeartifact_pipenv.project.toml_text import Positions, toml_positions
 from codeartifact_pipenv.terminal.redact import MASK
 
@@ -192,12 +192,6 @@ def _without_place(sentence: str, text: str) -> tuple[str, int]:
         return sentence, int(number)
     # An error at the end of the document is put on the last line that is not blank.
     return sentence.partition(" (at ")[0], max(1, text.rstrip("\n").count("\n") + 1)
-
-
-def is_pylock(path: str) -> bool:
-    """Whether a file has a name of PEP 751 for locks."""
-    name = os.path.basename(path)
-    return name.startswith("pylock.") and name.endswith(".toml")
 
 
 def read_file(path: str) -> ProjectFile | None:

@@ -19,7 +19,7 @@ from codeartifact_pipenv.checks.network.wanted import (
 )
 from codeartifact_pipenv.findings import WARNING, ok
 from codeartifact_pipenv.lookups.simple_page import completed
-from codeartifact_pipenv.project.sources import expand, without_credentials
+from codeartifact_pipenv.project.sources import expand, repository_of_pip, without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,17 +82,42 @@ def _served(facts: Facts, result: LookupResult, server: str, files: Sequence[Fil
 
 def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding:
     name, network = result.wanted.name, facts.network
-    found = None
+    found = _unknown_index(facts, result.wanted)
+    if found is not None:
+        return found
     if network.limits.left:
         served = (n for n, number in facts.run.places.items() if number >= 0)
         known = [*seen, *facts.local.locked, *served]
         is_direct = facts.local.is_direct
         found = explain_absence(result, network.logins, network.account, known, is_direct=is_direct)
+    if found is not None and found.code == "package-missing":
+        return _with_repository_of_pip(facts, found)
     return found or result.wanted.finding(
         "package-not-seen",
         f"Not all indexes answered for {name} in time, so it may or may not exist.",
         f"Try again, or check this package alone: `pipenv-ca doctor {name}`.",
     )
+
+
+def _with_repository_of_pip(facts: Facts, found: Finding) -> Finding:
+    """Add how to add the repository that only pip's settings name."""
+    repository = repository_of_pip(facts.local.environ)
+    if repository is None or any(source.endpoint for source in facts.local.sources):
+        return found
+    hint = (
+        "pip's settings name a CodeArtifact repository, but pipenv follows the Pipfile: "
+        f"`pipenv-ca fix --add-source {repository.simple_url}`."
+    )
+    return found._replace(hint=hint)
+
+
+def _unknown_index(facts: Facts, wanted: WantedPackage) -> Finding | None:
+    """Return the finding for an entry whose index is not a source, so that pipenv ignores it."""
+    if wanted.source in {None, *(source.name for source in facts.local.sources)}:
+        return None
+    codes, subject = {"index-unknown", "lock-index"}, f"package {wanted.name}"
+    found = (f for f in facts.local.file_findings if f.code in codes and f.subject == subject)
+    return next((finding.with_place_in_sentence() for finding in found), None)
 
 
 def _files(facts: Facts, result: LookupResult, server: str) -> Sequence[File]:
