@@ -11,6 +11,7 @@ import urllib3
 from support.sandbox import WHEEL, RepositoryClient, ask, get_token, serving
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
+from codeartifact_pipenv.sandbox.clock import RateLimit
 from codeartifact_pipenv.sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -121,3 +122,11 @@ def test_calls_of_the_api_are_limited_by_number_and_operation(sandbox: Sandbox) 
     sandbox.limit_rate(0, name="ListPackages")
     assert ask(sandbox, "POST", f"/v1/packages?{query}").status == 429
     assert statuses(1) == [200]
+
+
+def test_a_rate_limit_holds_for_each_second_and_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    limit = RateLimit(2)
+    for now in (100.0, 101.0):
+        assert [limit.grants(caller) for caller in "aaab"] == [True, True, False, True]
