@@ -125,8 +125,9 @@ def test_calls_of_the_api_are_limited_by_number_and_operation(sandbox: Sandbox) 
 
 
 def test_a_rate_limit_holds_for_each_second_and_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    times = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: times[-1])
     limit = RateLimit(2)
-    for now in (100.0, 101.0):
+    for _ in range(2):
         assert [limit.grants(caller) for caller in "aaab"] == [True, True, False, True]
+        times.append(101.0)
