@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.files import files_with
-from support.programs import PIPENV_CA, Result, run
+from support.programs import PIPENV_CA, Result
 from support.projects import source
 from support.runs import StandIn, Terminal, get_token, started, wait_for
 from support.workspace import Workspace
@@ -165,7 +165,6 @@ def test_other_failures_do_not_run_the_command_again(fault: str, work: TwoPackag
 SAYS = """
 with open(os.path.join({folder!r}, "count"), "a") as file:
     file.write("x")
-print("to stdout", flush=True)
 print("ERROR: HTTP error 404 while getting {url} (from {page})", file=sys.stderr, flush=True)
 """
 
@@ -188,19 +187,6 @@ def stand_in(work: TwoPackages, tmp_path: Path) -> StandIn:
 
 def count(tmp_path: Path) -> int:
     return len((tmp_path / "count").read_text())
-
-
-def test_stdout_and_stderr_to_one_pipe_keep_their_order(
-    work: TwoPackages, stand_in: StandIn, tmp_path: Path
-) -> None:
-    words = ["sh", "-c", 'exec "$@" 2>&1', "sh", PIPENV_CA, "sync"]
-    done = run(*words, env=work.env, cwd=work.folder)
-    assert done.status == 3
-    log = stand_in.record["environ"]["PIP_LOG"]
-    assert log.startswith(work.env["TMPDIR"])
-    assert not os.path.exists(log)
-    assert count(tmp_path) == 1
-    assert done.stdout.startswith("to stdout\nERROR: HTTP error 404")
 
 
 def heads(work: TwoPackages) -> int:

@@ -179,22 +179,21 @@ def test_a_served_page_proves_that_a_repository_exists(work: PrivateProject) -> 
 # --- what is private -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", ["team-*", "Team.App other"])
-def test_private_packages_are_never_public(names: str, work: PrivateProject) -> None:
+def test_names_that_settings_or_a_pylock_mark_are_never_public(work: PrivateProject) -> None:
     work.write('team-app = "*"', "empty")
     said = "the settings or the lock mark it as private", "[package-missing]"
-    seen = work.fails_to_lock(*said, PIPENV_CA_PRIVATE_PACKAGES=names)
-    assert "team-app" not in seen.public
-
-
-@pytest.mark.parametrize("words", [["doctor", "team-app"], ["lint", "--online"]])
-def test_checks_do_not_send_private_names_to_the_public_index(
-    words: list[str], work: PrivateProject
-) -> None:
-    work.write('team-app = "*"', "empty")
-    seen = work.run(*words, PIPENV_CA_PRIVATE_PACKAGES="team-*")
-    assert "[package-missing]" in seen.done.output, seen.done.output
-    assert "team-app" not in seen.public
+    for names in ("team-*", "Team.App other"):
+        env = {"PIPENV_CA_PRIVATE_PACKAGES": names}
+        assert "team-app" not in work.fails_to_lock(*said, **env).public
+        for words in (["doctor", "team-app"], ["lint", "--online"]):
+            seen = work.run(*words, **env)
+            assert "[package-missing]" in seen.done.output, seen.done.output
+            assert "team-app" not in seen.public
+    (work.folder / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "pipenv"\n[[packages]]\nname = "team-app"\n'
+        f'version = "1.0"\nindex = "{work.url("team")}"\n'
+    )
+    assert "team-app" not in work.fails_to_lock().public
 
 
 def test_a_lock_with_other_source_names_keeps_names_private(work: PrivateProject) -> None:
@@ -210,15 +209,6 @@ def test_a_lock_with_other_source_names_keeps_names_private(work: PrivateProject
         assert not {"team-app", "team-lib"} & {*seen.public}
         assert succeeds or work.lock.read_text() == former
     assert work.locked() == TEAM
-
-
-def test_a_pylock_keeps_names_private(work: PrivateProject) -> None:
-    work.write('team-app = "*"', "empty")
-    (work.folder / "pylock.toml").write_text(
-        'lock-version = "1.0"\ncreated-by = "pipenv"\n[[packages]]\nname = "team-app"\n'
-        f'version = "1.0"\nindex = "{work.url("team")}"\n'
-    )
-    assert "team-app" not in work.fails_to_lock().public
 
 
 # --- hashes that were not served ----------------------------------------------------------
