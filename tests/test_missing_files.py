@@ -20,7 +20,7 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.clients import Clients
@@ -144,17 +144,14 @@ def test_a_missing_file_on_the_proxy_route_fails_after_one_run(
     assert work.files() == before
 
 
-FAULTS: dict[str, Callable[[TwoPackages], object]] = {
-    "corrupt file": lambda work: work.sandbox.corrupt(on="files", name=TOOLS),
-    "denied file": lambda work: work.sandbox.fault(403, on="files", name=TOOLS),
-}
-
-
 @pytest.mark.wide
-@pytest.mark.parametrize("fault", FAULTS)
-def test_other_failures_do_not_run_the_command_again(fault: str, work: TwoPackages) -> None:
+@pytest.mark.parametrize("kind", ["corrupt", "denied"])
+def test_other_failures_do_not_run_the_command_again(kind: str, work: TwoPackages) -> None:
     work.lock()
-    FAULTS[fault](work)
+    if kind == "corrupt":
+        work.sandbox.corrupt(on="files", name=TOOLS)
+    else:
+        work.sandbox.fault(403, on="files", name=TOOLS)
     done = work.run("install", "--deploy")
     assert done.status != 0
     assert "is run again" not in done.stderr
