@@ -25,7 +25,7 @@ import urllib3
 from support.projects import make_private_packages
 from support.proxy_index import BUNDLES, HTML, Handler, fake_repository
 from support.runs import wait_for
-from support.sandbox import JSON, FakePublicIndex, get_token
+from support.sandbox import JSON, FakePublicIndex, enter, get_token
 
 from codeartifact_pipenv.proxy_index import upstreams as repositories
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
@@ -65,12 +65,17 @@ def login_as(username: str, password: str) -> dict[str, str]:
 
 
 class Client:
-    """A client of the index that records all responses."""
+    """A client of an index that records all responses."""
 
     def __init__(self, index: ProxyIndex) -> None:
-        self._root = index.url
-        self._login = login_as(USERNAME, index.password)
+        self.index, self.observed = index, index.observed
+        self.is_public = index.pages.is_public
+        self.login = login_as(USERNAME, index.password)
         self.seen: list[bytes] = []
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.index.host, urlsplit(self.index.url).port or 0
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> requests.Response:
         """Request a path without following redirects."""
@@ -78,8 +83,8 @@ class Client:
             session.trust_env = False
             answer = session.request(
                 method,
-                urljoin(self._root, path),
-                headers=self._login | {name.replace("_", "-"): headers[name] for name in headers},
+                urljoin(self.index.url, path),
+                headers=self.login | {name.replace("_", "-"): headers[name] for name in headers},
                 allow_redirects=False,
                 timeout=10,
             )
@@ -113,9 +118,7 @@ def sandbox(
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """The sandbox with this process inside it; faults end with the test."""
-    environ = sandbox.environ()
-    for name in (*BUNDLES, "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, environ[name])
+    enter(sandbox, monkeypatch)
     yield sandbox
     sandbox.heal()
 
@@ -134,23 +137,17 @@ def upstream(world: Sandbox) -> Upstream:
 @contextmanager
 def serving(
     *upstreams: Upstream, access: IndexAccess | None = None, **sources: Any
-) -> Iterator[tuple[ProxyIndex, Client]]:
+) -> Iterator[Client]:
     """Serve an index during the block; its default source does not answer unless given."""
     served = IndexSources(upstreams, **{"default_source": PUBLIC} | sources)
     with ProxyIndex(served, access) as index:
-        yield index, Client(index)
+        yield Client(index)
 
 
 @pytest.fixture
-def index(upstream: Upstream) -> Iterator[ProxyIndex]:
-    with serving(upstream, private={"private": None}) as (made, _):
+def client(upstream: Upstream) -> Iterator[Client]:
+    with serving(upstream, private={"private": None}) as made:
         yield made
-
-
-@pytest.fixture
-def client(index: ProxyIndex, upstream: Upstream) -> Iterator[Client]:
-    made = Client(index)
-    yield made
     token = upstream.token.encode()
     assert not any(token in seen for seen in made.seen), "a client has seen the token"
 
@@ -168,27 +165,21 @@ def files_of(page: requests.Response) -> dict[str, tuple[str, str]]:
     return {name: (url, digest) for url, digest, name in links}
 
 
-def port_of(index: ProxyIndex) -> int:
-    return urlsplit(index.url).port or 0
-
-
 @pytest.mark.parametrize("path", ["simple/orb-common/", "repository/0/x", ""])
-def test_requests_without_the_password_are_401(
-    index: ProxyIndex, world: Sandbox, path: str
-) -> None:
-    before, right = len(world.requests), index.password
+def test_requests_without_the_password_are_401(client: Client, world: Sandbox, path: str) -> None:
+    before, right = len(world.requests), client.index.password
     passwords = ("wrong", "", f"{right} ", "x" * len(right))
     logins = [*((USERNAME, wrong) for wrong in passwords), ("aws", right), ("", right)]
     other = ({"Authorization": value} for value in (f"Bearer {right}", "Basic \xff", ""))
     for headers in ({}, *(login_as(*login) for login in logins), *other):
         for method in ("GET", "HEAD"):
-            with closing(http.client.HTTPConnection(index.host, port_of(index))) as connection:
+            with closing(http.client.HTTPConnection(*client.address)) as connection:
                 connection.request(method, f"/{path}", headers=headers)
                 answer = connection.getresponse()
                 assert (answer.status, answer.read()) == (401, b""), headers
                 assert "Basic" in answer.headers["WWW-Authenticate"]
     assert len(world.requests) == before
-    assert index.observed.found == {}
+    assert client.observed.found == {}
 
 
 def test_each_run_has_its_own_long_password() -> None:
@@ -198,7 +189,7 @@ def test_each_run_has_its_own_long_password() -> None:
 
 
 @pytest.mark.parametrize("accept", [HTML, JSON, "application/vnd.pypi.simple.v1+html", "*/*"])
-def test_pages_link_to_files_of_the_index(client: Client, index: ProxyIndex, accept: str) -> None:
+def test_pages_link_to_files_of_the_index(client: Client, accept: str) -> None:
     page = client.page(GENERATOR, accept)
     assert page.status_code == 200
     if accept != "*/*":
@@ -210,8 +201,8 @@ def test_pages_link_to_files_of_the_index(client: Client, index: ProxyIndex, acc
         got = client.ask(url)
         assert got.status_code == 200
         assert hashlib.sha256(got.content).hexdigest() == digest
-    assert index.observed.found == {GENERATOR: 0}
-    assert index.observed.refused == {}
+    assert client.observed.found == {GENERATOR: 0}
+    assert client.observed.refused == {}
 
 
 def test_ranges_and_conditions_are_passed_on(client: Client) -> None:
@@ -230,10 +221,10 @@ def test_ranges_and_conditions_are_passed_on(client: Client) -> None:
 
 
 @pytest.mark.parametrize("spelled", ["Orb_Common", "orb.common", "ORB--COMMON", "orb%2Dcommon"])
-def test_names_are_found_in_any_spelling(client: Client, index: ProxyIndex, spelled: str) -> None:
+def test_names_are_found_in_any_spelling(client: Client, spelled: str) -> None:
     assert client.page(spelled).status_code == 200
     assert client.ask(f"/simple/{spelled}").status_code == 200
-    assert index.observed.found == {COMMON: 0}
+    assert client.observed.found == {COMMON: 0}
 
 
 @pytest.mark.parametrize(
@@ -250,11 +241,11 @@ def test_a_name_that_no_repository_has_redirects_unless_it_is_private(
     sources: dict[str, Any], location: str | None, world: Sandbox, upstream: Upstream
 ) -> None:
     before = len(world.requests)
-    with serving(upstream, **sources) as (index, client):
+    with serving(upstream, **sources) as client:
         answer = client.page("Secret_Project")
     assert (answer.status_code, answer.content) == (302 if location else 404, b"")
     assert answer.headers.get("Location") == (location and f"{location}/secret-project/")
-    assert index.observed.found == {"secret-project": DEFAULT_SOURCE if location else NOWHERE}
+    assert client.observed.found == {"secret-project": DEFAULT_SOURCE if location else NOWHERE}
     hosts = {request.host for request in world.requests[before:]}
     assert (world.endpoint.host in hosts) is ("elsewhere" not in sources)
 
@@ -262,7 +253,7 @@ def test_a_name_that_no_repository_has_redirects_unless_it_is_private(
 @pytest.mark.parametrize("mark", ["\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "\u20ac"])
 def test_a_line_break_in_a_source_url_cannot_split_the_response(mark: str) -> None:
     elsewhere = {COMMON: f"https://lab.example/{mark}Location: https://evil.example/"}
-    with serving(elsewhere=elsewhere) as (_, client):
+    with serving(elsewhere=elsewhere) as client:
         answer = client.page(COMMON)
         assert answer.status_code == 502
         assert "Location" not in answer.headers
@@ -273,12 +264,12 @@ def test_the_first_repository_with_a_name_serves_it(
 ) -> None:
     other = get_token(world)
     before = len(world.requests)
-    with serving(upstream, Upstream(second, other)) as (index, client):
+    with serving(upstream, Upstream(second, other)) as client:
         assert list(files_of(client.page(COMMON))) == ["orb_common-2.0.0-py3-none-any.whl"]
         [(url, digest)] = files_of(client.page(SECOND)).values()
         assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
         assert client.page("none").status_code == 302
-        assert index.observed.found == {COMMON: 0, SECOND: 1, "none": DEFAULT_SOURCE}
+        assert client.observed.found == {COMMON: 0, SECOND: 1, "none": DEFAULT_SOURCE}
     asked = [request for request in world.requests[before:] if request.method == "GET"]
     assert f"/pypi/second/simple/{COMMON}/" not in {request.path for request in asked}
     # Each repository gets its own token only.
@@ -294,10 +285,10 @@ def test_a_name_of_one_repository_is_not_looked_up_elsewhere(
     upstreams = upstream, upstream._replace(endpoint=second)
     before = len(world.requests)
     private = {GENERATOR: 1, SECOND: 0, COMMON: 0}
-    with serving(*upstreams, default_source=public.url, private=private) as (index, client):
+    with serving(*upstreams, default_source=public.url, private=private) as client:
         assert [client.page(name).status_code for name in private] == [404, 404, 200]
-        assert index.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE, COMMON: 0}
-        assert not index.pages.is_public(COMMON, [f"sha256:{A}"])
+        assert client.observed.found == {GENERATOR: NOWHERE, SECOND: NOWHERE, COMMON: 0}
+        assert not client.is_public(COMMON, [f"sha256:{A}"])
     asked = [request.path for request in world.requests[before:] if request.method == "GET"]
     assert asked == [
         f"/pypi/{('lonely', 'second')[n]}/simple/{name}/" for name, n in private.items()
@@ -307,24 +298,24 @@ def test_a_name_of_one_repository_is_not_looked_up_elsewhere(
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_short_failure_of_a_repository_is_hidden(
-    client: Client, index: ProxyIndex, world: Sandbox, status: int
+    client: Client, world: Sandbox, status: int
 ) -> None:
     world.fault(status, times=2)
     assert client.page(COMMON).status_code == 200
-    assert index.observed.refused == {}
+    assert client.observed.refused == {}
 
 
 @pytest.mark.parametrize("status", [400, 403, 410, 429, 500])
 def test_only_a_404_moves_on_to_the_next_source(
-    client: Client, index: ProxyIndex, world: Sandbox, status: int
+    client: Client, world: Sandbox, status: int
 ) -> None:
     [(url, _)] = files_of(client.page(BIG)).values()
     world.fault(status)
     for path in (f"/simple/{GENERATOR}/", "/simple/nobody/", url):
         answer = client.ask(path)
         assert (answer.status_code, answer.content) == (403 if status == 403 else 502, b"")
-    assert index.observed.refused == dict.fromkeys([GENERATOR, "nobody", BIG], Refusal(0, status))
-    assert "nobody" not in index.observed.found
+    assert client.observed.refused == dict.fromkeys([GENERATOR, "nobody", BIG], Refusal(0, status))
+    assert "nobody" not in client.observed.found
 
 
 @pytest.mark.parametrize("name", [*BUNDLES, "pip.conf", "another authority"])
@@ -341,7 +332,7 @@ def test_a_server_gets_the_token_if_a_certificate_setting_of_pip_trusts_it(
     if name != "pip.conf":
         monkeypatch.setenv(*((name, trusted) if name in BUNDLES else ("PIP_CERT", other)))
     before = len(world.requests)
-    with serving(upstream, default_source=None) as (_, client):
+    with serving(upstream, default_source=None) as client:
         status = client.page(COMMON).status_code
     is_sent = any(request.sent for request in world.requests[before:])
     assert (status, is_sent) == ((504, False) if name == "another authority" else (200, True))
@@ -367,7 +358,7 @@ def test_the_rest_of_a_truncated_file_is_fetched(client: Client, world: Sandbox,
 
 
 def test_a_missing_listed_file_is_retried_once_and_recorded(
-    client: Client, index: ProxyIndex, world: Sandbox, monkeypatch: pytest.MonkeyPatch
+    client: Client, world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repositories, "_IMPORT_PAUSES", (0.01, 0.01, 0.01))
     [(url, _)] = files_of(client.page(BIG)).values()
@@ -377,11 +368,11 @@ def test_a_missing_listed_file_is_retried_once_and_recorded(
         assert client.ask(path).status_code == 404
         assert len(world.requests) == before + asked
         before += asked
-        [refused] = index.observed.refused.items()
+        [refused] = client.observed.refused.items()
         assert refused == (BIG, Refusal(0, 404, unquote(url.rpartition("/")[2])))
     world.heal()
     assert client.ask(url).status_code == 200
-    wait_for(lambda: index.observed.refused == {})  # recorded after the last byte
+    wait_for(lambda: client.observed.refused == {})  # recorded after the last byte
 
 
 def test_an_expired_token_is_renewed_once_for_all_clients(
@@ -395,17 +386,17 @@ def test_an_expired_token_is_renewed_once_for_all_clients(
         return get_token(world) if len(refused) < 3 else None
 
     ended = upstream._replace(token="ended")
-    with serving(ended, access=IndexAccess(renew=renew)) as (renewing, client):
+    with serving(ended, access=IndexAccess(renew=renew)) as client:
         names = [COMMON, BIG] * 10
         with ThreadPoolExecutor(20) as pool:
             assert {page.status_code for page in pool.map(client.page, names)} == {200}
-        assert (refused, renewing.observed.refused) == (["ended"], {})
+        assert (refused, client.observed.refused) == (["ended"], {})
         world.revoke_tokens()
         assert client.page(GENERATOR).status_code == 200
         world.revoke_tokens()
         for name in "xyz":
             assert client.page(name).status_code == 403
-        assert renewing.observed.refused == dict.fromkeys("xyz", Refusal(0, 401))
+        assert client.observed.refused == dict.fromkeys("xyz", Refusal(0, 401))
     assert len(refused) == 3
 
 
@@ -419,10 +410,10 @@ OUTSIDE = r"""
 
 
 @pytest.mark.parametrize("path", OUTSIDE.split())
-def test_no_path_leaves_the_repository(index: ProxyIndex, world: Sandbox, path: str) -> None:
+def test_no_path_leaves_the_repository(client: Client, world: Sandbox, path: str) -> None:
     before = len(world.requests)
-    with closing(http.client.HTTPConnection(index.host, port_of(index))) as connection:
-        connection.request("GET", path, headers=login_as(USERNAME, index.password))
+    with closing(http.client.HTTPConnection(*client.address)) as connection:
+        connection.request("GET", path, headers=client.login)
         assert connection.getresponse().status in {302, 404}
     inside = re.compile(r"/pypi/lonely/(?!.*(\.\.|%2e|//|\\))", re.IGNORECASE)
     asked = [request for request in world.requests[before:] if request.method != "CONNECT"]
@@ -437,7 +428,7 @@ def fake(
     """A client of an index in front of a fake repository with configurable pages."""
     with (
         fake_repository(tmp_path, monkeypatch) as (server, endpoint),
-        serving(Upstream(endpoint, "t")) as (_, client),
+        serving(Upstream(endpoint, "t")) as client,
     ):
         yield client, server
 
@@ -503,10 +494,10 @@ def test_a_package_with_a_public_hash_is_public(
     pages = {COMMON: (200, LINK), GENERATOR: (200, b"<a href='x.whl'>"), BIG: (500, LINK)}
     for name, (status, body) in pages.items():
         public.pages[f"/simple/{name}/"] = (status, HTML, body)
-    with serving(upstream, default_source=public.url) as (index, client):
+    with serving(upstream, default_source=public.url) as client:
 
         def are_public(*digests: str) -> list[bool]:
-            return [index.pages.is_public(name, [f"sha256:{d}" for d in digests]) for name in pages]
+            return [client.is_public(name, [f"sha256:{d}" for d in digests]) for name in pages]
 
         assert are_public(A) == [False] * 3  # before a page was served
         assert [client.page(name).status_code for name in pages] == [200] * 3
@@ -525,19 +516,19 @@ def silent_source() -> Iterator[tuple[socket.socket, str]]:
 @pytest.mark.wide
 def test_a_silent_public_index_is_waited_for_once(upstream: Upstream) -> None:
     waits = []
-    with silent_source() as (_, url), serving(upstream, default_source=url) as (index, client):
+    with silent_source() as (_, url), serving(upstream, default_source=url) as client:
         for name in (COMMON, GENERATOR, BIG):
             begin = time.monotonic()
             assert client.page(name).status_code == 200
-            assert not index.pages.is_public(name, ["sha256:0"])
+            assert not client.is_public(name, ["sha256:0"])
             waits.append(time.monotonic() - begin)
     assert max(waits[1:]) < waits[0]
 
 
 def test_the_index_listens_on_one_loopback_address_during_its_block() -> None:
-    with serving() as (index, _):
-        host, port = index.host, port_of(index)
-        assert index.url == f"http://{host}:{port}/simple"
+    with serving() as client:
+        host, port = client.address
+        assert client.index.url == f"http://{host}:{port}/simple"
         assert ipaddress.ip_address(host).is_loopback
         socket.create_connection((host, port)).close()
         with pytest.raises(OSError, match="refused"):
@@ -547,13 +538,13 @@ def test_the_index_listens_on_one_loopback_address_during_its_block() -> None:
 
 
 def test_disconnecting_clients_disturb_nobody(
-    client: Client, index: ProxyIndex, capfd: pytest.CaptureFixture[str]
+    client: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     [(url, digest)] = files_of(client.page(BIG)).values()
-    login = login_as(USERNAME, index.password)["Authorization"]
+    login = client.login["Authorization"]
     whole = f"GET {url} HTTP/1.1\r\nAuthorization: {login}\r\n\r\n".encode()
     for request in (b"", b"GET", b"nonsense\r\n\r\n", whole):
-        with socket.create_connection((index.host, port_of(index))) as gone:
+        with socket.create_connection(client.address) as gone:
             gone.sendall(request)
     assert hashlib.sha256(client.ask(url).content).hexdigest() == digest
     assert client.ask("/simple/x/", "POST").status_code in {405, 501}
