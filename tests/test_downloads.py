@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from codeartifact_pipenv.sandbox.state import RequestRecord
+
 pytestmark = pytest.mark.wide
 
 NOW = datetime.now(timezone.utc)
@@ -29,11 +31,29 @@ BOTH = {"pub-lic": "2.0", "user": "1.0"}
 PUBLIC_HOST = "pypi.org"
 
 
+NAMES = ("pub-lic", "user", "team-app", "team-lib", "built")
+
+
+class Downloads(NamedTuple):
+    """A command's result and its GET requests."""
+
+    done: Result
+    asked: list[RequestRecord]
+
+    def bytes_of(self, *names: str) -> int:
+        """Return the bytes of files of some packages, by default of all."""
+        files = (r for r in self.asked if r.path.endswith((".whl", ".gz")))
+        return sum(r.body_bytes for r in files if r.name in (names or NAMES))
+
+    @property
+    def names_sent_to_public(self) -> set[str | None]:
+        return {r.name for r in self.asked if r.host == PUBLIC_HOST}
+
+
 class Indexes(NamedTuple):
     """A CodeArtifact with the public index as upstream, that index itself, and a project.
 
-    The public ``user`` needs ``pub-lic``, which has an old 1.0 and a new 2.0; the private ``team-app``
-    needs ``pub-lic`` and the private ``team-lib``.
+    ``pub-lic`` has an old 1.0 and a new 2.0; ``team-app`` and ``team-lib`` are private.
     """
 
     sandbox: Sandbox
@@ -49,14 +69,8 @@ class Indexes(NamedTuple):
     def run(self, *words: str, program: str = PIPENV_CA) -> Downloads:
         before = len(self.sandbox.requests)
         done = run(program, *words, env=self.env, cwd=self.project)
-        asked = [r for r in self.sandbox.requests[before:] if r.method == "GET"]
-        wheels = [r for r in asked if r.path.endswith((".whl", ".gz")) and r.name in NAMES]
-        return Downloads(
-            done,
-            {name: sum(r.body_bytes for r in wheels if r.name == name) for name in NAMES},
-            {(r.host, r.path) for r in asked},
-            [r.path.rstrip("/").rpartition("/")[2] for r in asked if r.path.endswith("/")],
-        )
+        asked = self.sandbox.requests[before:]
+        return Downloads(done, [request for request in asked if request.method == "GET"])
 
     def lock(self, program: str = PIPENV_CA) -> Downloads:
         """Lock without an existing lock."""
@@ -64,16 +78,6 @@ class Indexes(NamedTuple):
         downloads = self.run("lock", program=program)
         assert downloads.done.status == 0, downloads.done.output
         return downloads
-
-    def locks_as_bare(self) -> dict[str, str]:
-        """Lock with pipenv alone and with ours; return the versions, which are the same."""
-        token = get_token(self.sandbox, self.env, self.project)
-        bare = self._replace(env=self.env | {"CODEARTIFACT_AUTH_TOKEN": token})
-        bare.lock(PIPENV)
-        found = self.versions()
-        self.lock()
-        assert self.versions() == found
-        return found
 
     def versions(self) -> dict[str, str]:
         entries = json.loads((self.project / "Pipfile.lock").read_text())["default"]
@@ -84,22 +88,6 @@ class Indexes(NamedTuple):
         folder.mkdir()
         (folder / "Pipfile").write_bytes((self.project / "Pipfile").read_bytes())
         return self._replace(project=folder)
-
-
-class Downloads(NamedTuple):
-    """A command's result, bytes of files by package, requests, and names of pages."""
-
-    done: Result
-    bytes: dict[str, int]
-    asked: set[tuple[str, str]]
-    pages: list[str]
-
-    @property
-    def total(self) -> int:
-        return sum(self.bytes.values())
-
-
-NAMES = ("pub-lic", "user", "team-app", "team-lib", "built")
 
 
 @pytest.fixture
@@ -129,14 +117,15 @@ def indexes(
 
 
 def test_a_second_lock_downloads_nothing(indexes: Indexes, tmp_path: Path) -> None:
-    indexes.write(USER, public=False)
+    indexes.write(f'{USER}\nbuilt = "*"', public=False)
     first = indexes.lock()
     locked = (indexes.project / "Pipfile.lock").read_bytes()
-    assert first.bytes["user"] == indexes.sizes["user"]
-    assert not [host for host, _ in first.asked if host == PUBLIC_HOST]
-    assert indexes.lock().total == 0
+    for name in ("user", "built"):  # a wheel and an sdist
+        assert first.bytes_of(name) == indexes.sizes[name]
+    assert not first.names_sent_to_public
+    assert indexes.lock().bytes_of() == 0
     other = indexes.beside(tmp_path / "other")
-    assert other.lock().total == 0
+    assert other.lock().bytes_of() == 0
     assert (other.project / "Pipfile.lock").read_bytes() == locked
 
 
@@ -147,7 +136,7 @@ def test_with_the_public_index_no_wheel_is_downloaded(
     sources = [source(indexes.sandbox.endpoint), PYPI_SOURCE]
     sources = sources[::-1] if is_public_first else sources
     write_pipfile(indexes.project, *sources, f"[packages]\n{USER}\n")
-    assert indexes.lock().total == 0
+    assert indexes.lock().bytes_of() == 0
     assert indexes.versions() == BOTH
 
 
@@ -162,9 +151,9 @@ def test_little_of_a_large_wheel_is_downloaded(indexes: Indexes, tmp_path: Path)
     big = make_wheel(tmp_path / "more", "team-lib", "9.0", modules={"big.py": f"'{matter}'"})
     indexes.sandbox.publish(big)
     indexes.write('team-lib = "*"', public=False)
-    assert indexes.lock().total < big.stat().st_size / 2
+    assert indexes.lock().bytes_of() < big.stat().st_size / 2
     assert indexes.versions() == {"team-lib": "9.0"}
-    assert indexes.lock().total == 0
+    assert indexes.lock().bytes_of() == 0
 
 
 def test_private_names_are_not_sent_to_the_public_index(indexes: Indexes) -> None:
@@ -173,14 +162,14 @@ def test_private_names_are_not_sent_to_the_public_index(indexes: Indexes) -> Non
     for _ in range(2):  # the second time the lock also names private packages
         downloads = indexes.run("lock")
         assert downloads.done.status == 0, downloads.done.output
-        asked = [path for host, path in downloads.asked if host == PUBLIC_HOST]
-        assert not [path for path in asked if "team" in path]
+        assert not downloads.names_sent_to_public & {"team-app", "team-lib"}
+        assert "pub-lic" in downloads.names_sent_to_public
     assert indexes.versions() == {"pub-lic": "2.0", "team-app": "1.0", "team-lib": "1.0"}
 
 
 def test_each_page_is_requested_once(indexes: Indexes) -> None:
     indexes.write(f'{USER}\nteam-app = "*"')
-    pages = indexes.lock().pages
+    pages = [r.name for r in indexes.lock().asked if r.path.endswith("/")]
     assert {name: pages.count(name) for name in NAMES[:4]} == dict.fromkeys(NAMES[:4], 2)
 
 
@@ -189,32 +178,30 @@ def test_install_downloads_each_wheel_once(indexes: Indexes, tmp_path: Path) -> 
     first = indexes.run("install")
     assert first.done.status == 0, first.done.output
     for name in ("team-app", "team-lib"):
-        assert first.bytes[name] == indexes.sizes[name]
+        assert first.bytes_of(name) == indexes.sizes[name]
     second = indexes.beside(tmp_path / "other").run("install")
-    assert (second.done.status, second.total) == (0, 0), second.done.output
-
-
-def test_an_sdist_is_downloaded_once(indexes: Indexes) -> None:
-    indexes.write('built = "*"', public=False)
-    assert indexes.lock().bytes["built"] == indexes.sizes["built"]
-    assert indexes.lock().bytes["built"] == 0
-
-
-@pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_yanked_releases_are_skipped_as_by_pipenv(indexes: Indexes) -> None:
-    indexes.sandbox.set_public("pub-lic", "2.0", yanked="broken")
-    indexes.write(USER)
-    assert indexes.locks_as_bare()["pub-lic"] == "1.0"
+    assert (second.done.status, second.bytes_of()) == (0, 0), second.done.output
 
 
 COOL_DOWN = '[pipenv]\ncool-down-period = "30d"\n'
 
 
 @pytest.mark.shows_token("files")  # plain pipenv 2026 leaves one below the temporary folder
-def test_a_cool_down_skips_new_public_releases_only(indexes: Indexes) -> None:
-    indexes.write(USER, COOL_DOWN)
-    assert indexes.locks_as_bare()["pub-lic"] == "1.0"
-    indexes.write('team-app = "*"', COOL_DOWN)
+@pytest.mark.parametrize("yanked", [True, False])
+def test_yanked_and_new_public_releases_are_skipped_as_by_pipenv(
+    indexes: Indexes, yanked: bool
+) -> None:
+    """A cool-down spares private releases."""
+    if yanked:
+        indexes.sandbox.set_public("pub-lic", "2.0", yanked="broken")
+    more = [] if yanked else [COOL_DOWN]
+    indexes.write(USER, *more)
+    token = get_token(indexes.sandbox, indexes.env, indexes.project)
+    bare = indexes._replace(env=indexes.env | {"CODEARTIFACT_AUTH_TOKEN": token})
+    for project, program in ((bare, PIPENV), (indexes, PIPENV_CA)):
+        project.lock(program)
+        assert project.versions() == {"pub-lic": "1.0", "user": "1.0"}
+    indexes.write('team-app = "*"', *more)
     indexes.lock()
     assert indexes.versions() == {"pub-lic": "1.0", "team-app": "1.0", "team-lib": "1.0"}
 

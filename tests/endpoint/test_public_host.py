@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import time
 import zipfile
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
-from support.programs import PIPENV, PIPENV_CA, run
-from support.projects import PYPI_SOURCE, write_pipfile
+from support.programs import PIPENV_CA, run
 from support.sandbox import JSON, FakePublicIndex, Http, get_token
 
 from codeartifact_pipenv.sandbox.errors import SandboxError
@@ -84,9 +82,6 @@ def test_a_page_gives_size_time_hash_and_metadata_of_each_file(
         "upload-time": "2020-01-02T03:04:05.000000Z",
         "core-metadata": {"sha256": sha256(metadata)},
     }
-    modified = (folder / second["filename"]).stat().st_mtime
-    uploaded = datetime.fromisoformat(second["upload-time"].replace("Z", "+00:00"))
-    assert abs(uploaded.timestamp() - modified) < 1
     assert second["yanked"] is False
     anchors = http(PAGE, headers={"Accept": HTML}).data.decode()
     assert f'href="{url}#sha256={sha256(data)}"' in anchors
@@ -128,43 +123,31 @@ def test_the_json_api_gives_the_latest_release_that_is_not_yanked(
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "place"),
+    ("path", "place"),
     [
-        ("/simple/Pub.Lic/", 301, "/simple/pub-lic/"),
-        ("/simple/pub-lic", 301, "/simple/pub-lic/"),
-        ("/pypi/Pub_Lic/json", 301, "/pypi/pub-lic/json"),
-        ("/pypi/Pub_Lic/1.0/json", 301, "/pypi/pub-lic/1.0/json"),
-        ("/simple/nobody/", 404, None),
-        ("/pypi/nobody/json", 404, None),
-        ("/pypi/pub-lic/3.0/json", 404, None),
-        ("/simple/", 404, None),
-        ("/packages/0/pub_lic-1.0-py3-none-any.whl", 404, None),
-        ("/packages/0/nothing.txt", 404, None),
-        ("/", 404, None),
+        ("/simple/Pub.Lic/", "/simple/pub-lic/"),
+        ("/pypi/Pub_Lic/1.0/json", "/pypi/pub-lic/1.0/json"),
+        *((f"/{path}", None) for path in ("simple/nobody/", "pypi/nobody/json", "simple/")),
+        *((f"/{path}", None) for path in ("pypi/pub-lic/3.0/json", f"packages/0/{WHEEL}")),
     ],
 )
 def test_other_spellings_are_redirected_and_unknown_paths_are_404(
-    http: Http, path: str, status: int, place: str | None
+    http: Http, path: str, place: str | None
 ) -> None:
     answer = http(f"{PUBLIC}{path}")
-    assert (answer.status, answer.headers.get("Location")) == (status, place)
-
-
-def test_a_login_on_pypi_is_recorded_and_ignored(sandbox: Sandbox, http: Http) -> None:
-    token = get_token(sandbox)
-    assert http(PAGE, token).status == 200
-    assert sandbox.requests[-1].sent == sandbox.token_id(token)
-    assert sandbox.requests[-1].credential is None
-    assert http(PAGE, method="POST").status == 405
+    assert (answer.status, answer.headers.get("Location")) == (301 if place else 404, place)
 
 
 def test_codeartifact_gives_no_time_yanking_or_metadata_by_default(
     sandbox: Sandbox, http: Http
 ) -> None:
+    """A login on pypi.org is recorded and ignored."""
     sandbox.set_public("pub-lic", "1.0", yanked="broken", uploaded=OLD)
-    page = f"{sandbox.endpoint.simple_url}pub-lic/"
-    file, listed = files_of(http, page, get_token(sandbox))[WHEEL], files_of(http, PAGE)[WHEEL]
-    assert listed["hashes"] == file["hashes"]
+    token = get_token(sandbox)
+    file = files_of(http, f"{sandbox.endpoint.simple_url}pub-lic/", token)[WHEEL]
+    assert files_of(http, PAGE, token)[WHEEL]["hashes"] == file["hashes"]
+    record = sandbox.requests[-1]
+    assert (record.sent, record.credential) == (sandbox.token_id(token), None)
     assert file["yanked"] is False
     assert file.keys().isdisjoint({"upload-time", "core-metadata"})
 
@@ -205,20 +188,18 @@ def test_without_a_folder_pypi_is_the_real_one(
         assert [(r.method, r.host) for r in sandbox.requests] == [("CONNECT", "pypi.org")]
 
 
-@pytest.mark.parametrize("kind", ["fault", "reset_head", "reset", "truncate", "corrupt", "delay"])
+@pytest.mark.parametrize("kind", ["fault", "reset_head", "truncate"])
 def test_a_fault_of_the_public_side_meets_pypi_alone(
     sandbox: Sandbox, http: Http, kind: str
 ) -> None:
     (file,) = files_of(http, USER_PAGE).values()
-    getattr(sandbox, kind)({"fault": 503, "delay": 600}.get(kind, 10), times=1, on="public")
+    getattr(sandbox, kind)(503 if kind == "fault" else 10, times=1, on="public")
     assert http(f"{sandbox.endpoint.simple_url}user/", get_token(sandbox)).status == 200
-    try:
-        answer = http(file["url"], timeout=urllib3.Timeout(read=0.5))
-        met = "fault" if answer.status == 503 else "corrupt"
-        assert sha256(answer.data) != file["hashes"]["sha256"]
-    except urllib3.exceptions.HTTPError as error:
-        met = "delay" if isinstance(error, urllib3.exceptions.ReadTimeoutError) else kind
-    assert met == kind
+    if kind == "fault":
+        assert http(file["url"]).status == 503
+    else:
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            http(file["url"])
     assert sha256(http(file["url"]).data) == file["hashes"]["sha256"]
 
 
@@ -245,39 +226,19 @@ def test_latency_is_added_to_each_round_trip_until_it_is_healed(
         sandbox.latency(-1)
 
 
-def test_bandwidth_is_shared_until_it_is_healed(clean_base: dict[str, str], tmp_path: Path) -> None:
-    """Four bodies at once take four times as long as one."""
-    folder = tmp_path / "public"
-    wheel = make_wheel(folder, "wide", "1.0")
-    with zipfile.ZipFile(wheel, "a", zipfile.ZIP_STORED) as archive:
-        archive.writestr("wide/data", bytes(100_000))
-    size = wheel.stat().st_size
-    with Sandbox(public=folder, base=clean_base) as sandbox:
-        clients = [Http(sandbox) for _ in range(4)]
-        (file,) = files_of(clients[0], f"{PUBLIC}/simple/wide/").values()
-        sandbox.bandwidth(size * 4)
-        begin = time.monotonic()
-        answers = [each(file["url"], preload_content=False) for each in clients]
-        assert [len(answer.read()) for answer in answers] == [size] * 4
-        assert time.monotonic() - begin >= 0.95
-        sandbox.bandwidth(size // 30)
-        sandbox.heal()
-        assert seconds_for(clients[0], file["url"]) < 30
-        for each in clients:
-            each.close()
-        with pytest.raises(SandboxError, match="cannot be 0"):
-            sandbox.bandwidth(0)
-
-
-def test_a_record_has_the_bytes_of_the_body(sandbox: Sandbox, http: Http) -> None:
+def test_bandwidth_is_shared_until_it_is_healed(sandbox: Sandbox, http: Http) -> None:
+    """Two bodies at once take twice as long as one."""
     (file,) = files_of(http, USER_PAGE).values()
-    http(file["url"])
-    http(file["url"], headers={"Range": "bytes=2-5"})
-    http(file["url"], method="HEAD")
-    sandbox.truncate(100, on="public")
-    with pytest.raises(urllib3.exceptions.ProtocolError):
-        http(file["url"])
-    assert [r.body_bytes for r in sandbox.requests[-4:]] == [file["size"], 4, 0, 100]
+    sandbox.bandwidth(file["size"] * 2)
+    begin = time.monotonic()
+    answers = [http(file["url"], preload_content=False) for _ in range(2)]
+    assert [len(answer.read()) for answer in answers] == [file["size"]] * 2
+    assert time.monotonic() - begin >= 0.95
+    sandbox.bandwidth(file["size"] // 30)
+    sandbox.heal()
+    assert seconds_for(http, file["url"]) < 30
+    with pytest.raises(SandboxError, match="cannot be 0"):
+        sandbox.bandwidth(0)
 
 
 @pytest.mark.parametrize("option", ["--public", "--serve-public"])
@@ -295,21 +256,3 @@ def test_a_command_of_run_gets_public_files_from_pypi(
     done = run(PIPENV_CA, "sandbox", "run", *words, "--", *pip, env=clean_env, cwd=tmp_path)
     assert done.status == 0, done.output
     assert (tmp_path / "to" / WHEEL).read_bytes() == (folder / WHEEL).read_bytes()
-
-
-def test_pipenv_locks_from_pypi_without_downloading_a_wheel(
-    clean_env: dict[str, str], sandbox: Sandbox, project: Path, folder: Path
-) -> None:
-    """A yanked release is not locked."""
-    caches = {"PIP_CACHE_DIR": str(project / "pip"), "PIPENV_CACHE_DIR": str(project / "pipenv")}
-    sandbox.set_public("pub-lic", "1.1", yanked="broken")
-    write_pipfile(project, PYPI_SOURCE, '[packages]\npub-lic = "*"\n')
-    done = run(PIPENV, "lock", env=sandbox.environ(clean_env) | caches, cwd=project)
-    assert done.status == 0, done.output
-    locked = json.loads((project / "Pipfile.lock").read_text())["default"]["pub-lic"]
-    assert locked["version"] == "==1.0"
-    assert locked["hashes"] == [f"sha256:{sha256((folder / WHEEL).read_bytes())}"]
-    asked = {(r.method, r.path) for r in sandbox.requests}
-    assert ("GET", "/pypi/pub-lic/json") in asked
-    assert not any(path.endswith(".whl") for _, path in asked)
-    assert "CONNECT" not in {method for method, _ in asked}

@@ -49,8 +49,7 @@ class Scenario(NamedTuple):
         pages: the answer, by number of a repository and name.
         exist: whether it exists, by number of a repository, or None if AWS does not know.
         public: versions in the public index by name, or None without an answer.
-        indexed: the source in the Pipfile, by name.
-        locked: the source in the lock, by name.
+        indexed, locked: the source in the Pipfile and in the lock, by name.
         patterns: the setting ``private-packages``.
         foreign: versions from elsewhere that pip also finds.
     """
@@ -88,15 +87,11 @@ def sha256(place: str, name: str, version: int) -> str:
 
 def files_of(place: str, name: str, found: Iterable[int]) -> tuple[File, ...]:
     """Return the wheels of some versions."""
-    stem = name.replace("-", "_")
-    names = {version: f"{stem}-{version}-py3-none-any.whl" for version in found}
+    wheels = {v: f"{name.replace('-', '_')}-{v}-py3-none-any.whl" for v in found}
+    url = f"https://{HOST}/pypi/{place}/"
     return tuple(
-        File(
-            filename,
-            f"https://{HOST}/pypi/{place}/{filename}",
-            hashes={"sha256": sha256(place, name, version)},
-        )
-        for version, filename in names.items()
+        File(wheel, url + wheel, hashes={"sha256": sha256(place, name, version)})
+        for version, wheel in wheels.items()
     )
 
 
@@ -113,25 +108,24 @@ class Repository(NamedTuple):
             return Page(MISSING, "", JSON, b"")
         if said == BROKEN:
             return Page(BROKEN, "", JSON, b"")
-        return Page(
-            OK, f"https://{HOST}/", JSON, write_page(name, files_of(place, name, said), JSON)
-        )
+        body = write_page(name, files_of(place, name, said), JSON)
+        return Page(OK, f"https://{HOST}/", JSON, body)
 
 
 def combined_of(scenario: Scenario) -> CombinedSources:
     urls = {name: f"https://{HOST}/pypi/{name}/simple/" for name in REPOSITORIES}
     read = [read_source(n, u, "", {}) for n, u in {"pypi": PUBLIC, **urls}.items()]
     packages = {name: {"version": "*", "index": index} for name, index in scenario.indexed.items()}
+    old = {
+        name: index if index == "pypi" else f"old-{index}"
+        for name, index in scenario.locked.items()
+    }
     lock = {
         "_meta": {"sources": [{"name": f"old-{n}", "url": u} for n, u in urls.items()]},
-        "default": {
-            name: {"version": "==1", "index": index if index == "pypi" else f"old-{index}"}
-            for name, index in scenario.locked.items()
-        },
+        "default": {name: {"version": "==1", "index": index} for name, index in old.items()},
     }
-    return combine_sources(
-        read, {"packages": packages}, lock, {}, private_patterns=scenario.patterns
-    )
+    document = {"packages": packages}
+    return combine_sources(read, document, lock, {}, private_patterns=scenario.patterns)
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""Servers in the place of the proxy index's sources."""
+"""A fake repository for the proxy index."""
 
 from __future__ import annotations
 
 import ssl
-from contextlib import contextmanager
-from threading import Thread
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, ClassVar
 
 import trustme
-from support.sandbox import FakePublicIndex
+from support.sandbox import FakePublicIndex, FakePublicIndexHandler
+from support.servers import served
 
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 
@@ -17,26 +17,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from support.sandbox import FakePublicIndexHandler
 
 BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 HTML = "text/html"
 
 
-@contextmanager
-def serve(server: FakePublicIndex) -> Iterator[None]:
-    """Serve in a thread during the block."""
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield
-    server.shutdown()
-    thread.join()
+class Handler(FakePublicIndexHandler):
+    """Keeps and counts connections, and sends a Retry-After of an hour."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    connections: ClassVar[list[object]] = []
+
+    def handle(self) -> None:
+        self.connections.append(self.client_address)
+        with suppress(OSError):  # a client may leave in the middle
+            super().handle()
+
+    def end_headers(self) -> None:
+        self.send_header("Retry-After", "3600")
+        self.send_header("Location", "http://[bad/")
+        super().end_headers()
 
 
 @contextmanager
-def https_server(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, handler: type[FakePublicIndexHandler]
-) -> Iterator[FakePublicIndex]:
+def fake_repository(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[FakePublicIndex, RepositoryEndpoint]]:
     """Serve pages over HTTPS during the block, with a certificate that this process trusts."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -46,14 +53,10 @@ def https_server(
         monkeypatch.setenv(name, str(folder / "ca.pem"))
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
-    with FakePublicIndex() as server:
-        server.RequestHandlerClass = handler
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        with serve(server):
-            yield server
-
-
-def endpoint_at(server: FakePublicIndex) -> RepositoryEndpoint:
-    """Return the endpoint of a repository called ``one`` at a server."""
+    server = FakePublicIndex()
+    server.RequestHandlerClass = Handler
+    server.socket = context.wrap_socket(server.socket, server_side=True)
     domain = Domain("my-dom", "123456789012", "us-east-1")
-    return RepositoryEndpoint(domain, "one", "ipv4", f"127.0.0.1:{server.server_port}")
+    with served(server):
+        host = f"127.0.0.1:{server.server_port}"
+        yield server, RepositoryEndpoint(domain, "one", "ipv4", host)

@@ -24,7 +24,12 @@ def served(server: Server) -> Iterator[Server]:
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        del arguments
+
+
+class _Handler(QuietHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         server = self.server
@@ -36,20 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST  # noqa: N815 - the base class's name
 
-    def log_message(self, *arguments: object) -> None:
-        del arguments
-
 
 class FixedAnswer(ThreadingHTTPServer):
-    """Answers every request alike.
-
-    Attributes:
-        url: the address of the server.
-        status: the HTTP status.
-        phrase: the text after the status.
-        heads: further lines of the header, each with its line end.
-        body: the body.
-    """
+    """Answers every request alike; each line in ``heads`` has its line end."""
 
     daemon_threads = True
     status, phrase, heads, body = 200, "OK", "", b""

@@ -61,8 +61,7 @@ def test_repositories_are_numbered_and_another_source_is_the_default() -> None:
 
 def test_two_sources_of_one_repository_are_merged() -> None:
     found = made(sources={"one": TEAM, "two": TEAM.replace("aws:${T}@", "")})
-    assert len(found.endpoints) == 1
-    assert found.source_of(0).name == "one"
+    assert (len(found.endpoints), found.source_of(0).name) == (1, "one")
     assert (found.default, found.others.default_url) == (None, None)
 
 
@@ -78,19 +77,17 @@ def test_names_with_a_repository_in_pipfile_or_lock_are_private() -> None:
     assert found.others.urls == {"six": PYPI, "released": PYPI}
 
 
-@pytest.mark.parametrize("category", ["dev-packages", "docs"])
-def test_packages_of_every_category_count(category: str) -> None:
+def test_packages_of_every_category_count() -> None:
     read = [read_source(name, url, "Pipfile", {}) for name, url in SOURCES.items()]
-    document = {category: {"a": {"version": "*", "index": "team"}}, "requires": {"x": {}}}
-    lock = {"_meta": {"b": {"index": "team"}}, category: {"c": {"index": "lonely"}}}
-    assert combine_sources(read, document, lock, {}).private() == {"a": 0, "c": 1}
+    for category in ("dev-packages", "docs"):
+        document = {category: {"a": {"version": "*", "index": "team"}}, "requires": {"x": {}}}
+        lock = {"_meta": {"b": {"index": "team"}}, category: {"c": {"index": "lonely"}}}
+        assert combine_sources(read, document, lock, {}).private() == {"a": 0, "c": 1}
 
 
 @pytest.mark.parametrize(
     ("url", "environ", "wanted"),
     [
-        (PYPI, {}, PYPI),
-        (PYPI, {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
         (f"{PYPI}/", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://mirror.example/simple"),
         (PYPI, {"PIPENV_PYPI_MIRROR": ""}, PYPI),
         ("https://x.example/s", {"PIPENV_PYPI_MIRROR": MIRROR}, "https://x.example/s"),
@@ -108,27 +105,23 @@ def test_urls_of_other_indexes_are_expanded_mirrored_and_without_credentials(
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [
-        ("https://a@x.example/simple", "https://x.example/simple"),
         ("https://a:b@c@x.example/@/x", "https://x.example/@/x"),
         ("http://a:b@[::1]:80/s", "http://[::1]:80/s"),
-        *((url, url) for url in ("https://x.example", "https://x.example/s", "file:///tmp/s")),
-        *((url, url) for url in ("https://x.example?a@b", "https://x.example#a@b")),
+        *(
+            (url, url)
+            for url in ("file:///tmp/s", "https://x.example?a@b", "https://x.example#a@b")
+        ),
     ],
 )
 def test_only_the_userinfo_is_removed(url: str, wanted: str) -> None:
     assert without_credentials(url) == wanted
 
 
-@pytest.mark.parametrize("name", ["orb-common", "Orb.Common"])
-def test_the_index_in_the_pipfile_wins(name: str) -> None:
+def test_the_index_in_the_pipfile_wins() -> None:
     sources = made('Orb_Common = {version = "*", index = "lonely"}')
     index_of = sources.index_for_lock({"orb-common": 0}, always)
-    assert index_of(name, {"version": "==1"}) == "lonely"
-
-
-@pytest.mark.parametrize("index", ["['lonely']", "{a = 1}", "1"])
-def test_an_index_that_is_not_text_is_ignored(index: str) -> None:
-    assert made(f"orb-common = {{index = {index}}}").explicit == {}
+    assert index_of("Orb.Common", {"version": "==1"}) == "lonely"
+    assert made("orb-common = {index = ['lonely']}").explicit == {}
 
 
 ONLY_OURS = {"team": TEAM, "lonely": LONELY}
@@ -138,18 +131,14 @@ ONLY_OURS = {"team": TEAM, "lonely": LONELY}
     ("sources", "locked", "found", "public", "entry", "index"),
     [
         # A page that was served during this resolution.
-        (SOURCES, None, {"x": 0}, never, {}, "team"),
         (SOURCES, None, {"x": 1}, never, {}, "lonely"),
         (SOURCES, None, {"x": 0}, always, {}, "pypi"),
         (SOURCES, None, {"x": DEFAULT_SOURCE}, never, {}, "pypi"),
-        (SOURCES, None, {"x": NOWHERE}, never, {}, "pypi"),
         (ONLY_OURS, None, {"x": 1}, always, {}, "lonely"),
         (ONLY_OURS, None, {"x": NOWHERE}, always, {}, None),
         # The lock before it, and the entry as pipenv wrote it.
-        (SOURCES, "team", {"x": 0}, never, {}, "team"),
         (SOURCES, "lonely", {}, never, {"index": "pypi"}, "lonely"),
         (SOURCES, None, {}, never, {"index": "pypi"}, "pypi"),
-        (SOURCES, None, {}, never, {}, None),
     ],
 )
 def test_a_locked_package_names_its_source(
@@ -159,26 +148,12 @@ def test_a_locked_package_names_its_source(
     assert made("", lock, sources).index_for_lock(found, public)("X", entry) == index
 
 
-def test_the_public_check_gets_the_locked_hashes() -> None:
-    asked = []
-
-    def is_public(name: str, hashes: Collection[str]) -> bool:
-        asked.append((name, list(hashes)))
-        return False
-
-    index_of = made().index_for_lock({"a-b": 0, "c": 0}, is_public)
-    index_of("a_b", {"version": "==1", "hashes": ["sha256:1"]})
-    index_of("c", {"version": "==1"})
-    assert asked == [("a-b", ["sha256:1"]), ("c", [])]
-
-
 @pytest.mark.parametrize(
     ("name", "url", "sources", "private", "index"),
     [
         ("x", LONELY, SOURCES, {"a": 1}, "lonely"),
         ("x", TEAM.replace("${T}", "$OTHER"), SOURCES, {"a": 0}, "team"),
         ("x", LONELY.replace("/lonely/", "/former/"), SOURCES, {"a": None}, "x"),
-        ("x", PYPI, SOURCES, {}, "x"),
         ("x", "https://elsewhere.example/simple", SOURCES, {}, "x"),
         ("team", "https://evil.example/simple", SOURCES, {"a": 0}, "team"),
         ("old", LONELY, {"pypi": PYPI, "team": TEAM}, {"a": None}, "team"),
@@ -214,8 +189,5 @@ def test_a_mirror_repository_is_last_and_not_private() -> None:
     assert [endpoint.repository for endpoint in found.endpoints] == ["team", "mirror"]
     assert (found.mirror, found.default, found.private()) == (1, None, {})
     assert [found.source_of(number).name for number in (0, 1)] == ["team", "pypi"]
-
-
-def test_a_source_that_is_also_the_mirror_keeps_its_name() -> None:
-    found = with_mirror("lonely", LONELY, LONELY, {})
-    assert (len(found.endpoints), found.mirror, found.source_of(0).name) == (1, None, "lonely")
+    same = with_mirror("lonely", LONELY, LONELY, {})
+    assert (len(same.endpoints), same.mirror, same.source_of(0).name) == (1, None, "lonely")

@@ -1,24 +1,24 @@
-"""Find-links, requirements files and files on the net."""
+"""Requirements files, also on the net, and distributions in local folders."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.sandbox import FakePublicIndexHandler
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_config import in_pipenv_words, index_settings
+from codeartifact_pipenv.files.pip_config import in_pipenv_words
 from codeartifact_pipenv.project.requirements_files import RequirementsFile, RequirementsReader
+from codeartifact_pipenv.proxy_index.local_files import local_files
 from codeartifact_pipenv.wrapper import fetched_file
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
-from codeartifact_pipenv.wrapper.pip_inputs import user_find_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from support.sandbox import FakePublicIndex
 
 OWN = "https://own/simple"
 
@@ -27,41 +27,6 @@ def test_options_of_pipenv_that_name_files_or_indexes_are_found() -> None:
     words = ["-dr", "file", "--extra-pip", "-f x", "--ind=u", "-e", ".", "--extras", "f", "-opy"]
     found = [(given.name, given.value) for given in in_pipenv_words(words)]
     assert found == [("--requirements", "file"), ("--extra-pip-args", "-f x"), ("--index", "u")]
-
-
-# -- variables and configuration ------------------------------------------------------------
-
-
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    path = tmp_path / "pip.conf"
-    conf = "[global]\nfind_links = /\n--pypi_url = a\nExtra_Index-URL = b\n"
-    path.write_text(f"{conf}[install]\nFind-Links = /usr /tmp\n[wheel]\nx = 1\n")
-    return {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": "/nowhere", "PIP_CONFIG_FILE": str(path)}
-
-
-def test_find_links_are_local_if_they_exist_or_remote_urls(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
-    folder, page = tmp_path / "my wheels", tmp_path / "page.html"
-    folder.mkdir()
-    page.touch()
-    links = f"{folder.as_uri()} {page} ~ https://u:p@x/y http://z /none file:///none"
-    found = user_find_links(environ | {"PIP_Find_Links": links})
-    assert found.where == "PIP_Find_Links"
-    assert found.local == (str(folder), str(page), os.path.expanduser("~"))
-    assert found.remote == ("https://u:p@x/y", "http://z")
-
-
-def test_variable_beats_command_section_beats_global_find_links(environ: dict[str, str]) -> None:
-    assert user_find_links(environ | {"PIP_FIND_LINKS": "/"}).local == ("/",)
-    assert user_find_links(environ).local == ("/usr", "/tmp")  # noqa: S108 - a folder that exists
-    assert user_find_links(environ, "wheel").local == ("/",)
-    assert user_find_links(environ | {"PIP_FIND_LINKS": ""}).where == environ["PIP_CONFIG_FILE"]
-    assert index_settings(environ) == ("a", ["b"])
-
-
-# -- requirements files ---------------------------------------------------------------------
 
 
 def read(path: Path, name: str = "r.txt", pages: dict[str, str] | None = None) -> RequirementsFile:
@@ -97,7 +62,6 @@ def test_copy_of_a_file_names_the_copies_of_changed_files_only(tmp_path: Path) -
         ("-c /dev/zero\n", "/dev/zero cannot be read: it is not a regular file"),
         ("-c pipe\n", "pipe cannot be read: it is not a regular file"),
         ("# coding: none\n", "r.txt cannot be read: unknown encoding"),
-        (f"six -i {OWN} \\\n --extra-index-url x\n", "--extra-index-url in .*, line 1,"),
         ("--isolated\n", "--isolated in"),
     ],
 )
@@ -110,53 +74,53 @@ def test_unreadable_files_and_other_indexes_are_refused_with_their_place(
         read(tmp_path)
 
 
-# -- files on the net -----------------------------------------------------------------------
+class _Handler(FakePublicIndexHandler):
+    def end_headers(self) -> None:
+        self.send_header("Location", "/file")
+        super().end_headers()
 
 
-class _Site(BaseHTTPRequestHandler):
-    seen: list[str | None]
-
-    def do_GET(self) -> None:
-        self.seen.append(self.headers.get("Authorization"))
-        moved = self.path == "/moved"
-        self.send_response(302 if moved else 404 if self.path == "/none" else 200)
-        body = b"x" * 5000 if self.path == "/long" else b"six\n"
-        if moved:
-            self.send_header("Location", "/file")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    _Site.seen = []
-    monkeypatch.setenv("NO_PROXY", "localhost")
-    with ThreadingHTTPServer(("localhost", 0), _Site) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://u:p@localhost:{server.server_port}"
-        server.shutdown()
-
-
-def test_fetching_a_file_sends_no_login(
-    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_fetching_a_file_sends_no_login_and_a_failure_shows_none(
+    public: FakePublicIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "netrc").write_text("machine localhost login me password hunter2\n")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert fetch_text(f"{site}/file") == fetch_text(f"{site}/moved") == "six\n"
-    assert _Site.seen == [None, None, None]
-
-
-def test_failed_fetch_is_one_sentence_without_the_login(
-    site: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(fetched_file, "_MAXIMUM_BYTES", 1000)
+    public.RequestHandlerClass = _Handler
+    public.pages["/file"] = (200, "text/plain", b"six\n")
+    public.pages["/moved"] = (302, "text/plain", b"")
+    public.pages["/long"] = (200, "text/plain", b"x" * 5000)
+    site = f"http://u:p@127.0.0.1:{public.server_port}"
+    assert fetch_text(f"{site}/file") == fetch_text(f"{site}/moved") == "six\n"
     for name, reason in (("none", "the answer is 404"), ("long", "it is too long")):
         with pytest.raises(ConfigurationError, match=rf"/{name} cannot be fetched: {reason}") as e:
             fetch_text(f"{site}/{name}")
         assert "u:p" not in e.value.sentence
+    assert {login for _, login in public.asked} == {None}
     with pytest.raises(ConfigurationError, match="cannot be fetched: ConnectionError"):
-        fetch_text("http://localhost:1/x")
+        fetch_text("http://127.0.0.1:1/x")
+
+
+# The packages that a file may belong to.
+FILES = {
+    "My_App-1.0-py3-none-any.whl": {"my-app"},
+    "my.app-1.0-1-cp312-cp312-linux_x86_64.whl": {"my-app"},
+    "my-app-1.0.tar.gz": {"my-app"},
+    "app-1-2.zip": {"app", "app-1"},
+    **{key: set() for key in ["app.zip", "app-latest.tar.gz", "app-1.0-py3.whl", "app-1.0.exe"]},
+    "app-\N{SNOWMAN}.whl": set(),
+}
+
+
+def test_files_of_folders_are_listed_with_hashes_under_their_names(tmp_path: Path) -> None:
+    folder, single = tmp_path / "wheels", tmp_path / "app-3.0-py3-none-any.whl"
+    (folder / "app-2.0.tar.gz").mkdir(parents=True)
+    for path in (*(folder / name for name in FILES), single):
+        path.write_bytes(path.name.encode())
+    places = [str(folder), str(single), str(tmp_path / "none")]
+    for name in ("my-app", "app", "app-1", "my", "nothing"):
+        wanted = {file for file, names in FILES.items() if name in names}
+        wanted |= {single.name} if name == "app" else set()
+        found = {Path(path).name: digest for path, digest in local_files(places, name)}
+        assert found == {file: hashlib.sha256(file.encode()).hexdigest() for file in wanted}

@@ -1,14 +1,14 @@
-"""Limits of the proxy index's server."""
+"""Limits and address of the proxy index's server; the address is the same from run to run."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import http.client
-import io
+import ipaddress
+import os
 import socket
+import stat
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, nullcontext, suppress
 from http import HTTPStatus
@@ -19,33 +19,33 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 from support.memory import peak_of
-from support.proxy_index import HTML, endpoint_at, https_server
-from support.sandbox import FakePublicIndex, FakePublicIndexHandler
+from support.proxy_index import HTML, fake_repository
 
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import index
-from codeartifact_pipenv.proxy_index.index import ProxyIndex
-from codeartifact_pipenv.proxy_index.metadata import MOST_BYTES
-from codeartifact_pipenv.proxy_index.model import USERNAME, IndexSources, Refusal, Upstream
+from codeartifact_pipenv.proxy_index.index import Address, ProxyIndex, saved_address
+from codeartifact_pipenv.proxy_index.model import (
+    USERNAME,
+    IndexAccess,
+    IndexSources,
+    Refusal,
+    Upstream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.sandbox import FakePublicIndex
 
 # Only a test that hangs takes as long, even on a busy machine.
 LONG = 100
 PAGE = "/pypi/one/simple/"
 
 
-class _Handler(FakePublicIndexHandler):
-    """Keeps connections open, until a client leaves in the middle."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def handle(self) -> None:
-        with suppress(OSError):
-            super().handle()
+def connection_to(proxy: ProxyIndex) -> closing[http.client.HTTPConnection]:
+    port = urlsplit(proxy.url).port
+    return closing(http.client.HTTPConnection(proxy.host, port, timeout=LONG))
 
 
 class RunningIndex(NamedTuple):
@@ -55,25 +55,18 @@ class RunningIndex(NamedTuple):
     repository: FakePublicIndex
 
     @property
-    def address(self) -> tuple[str, int]:
-        return self.proxy.host, urlsplit(self.proxy.url).port or 0
-
-    @property
     def login(self) -> str:
         word = base64.b64encode(f"{USERNAME}:{self.proxy.password}".encode()).decode()
         return f"Basic {word}"
 
-    def connect(self) -> closing[http.client.HTTPConnection]:
-        return closing(http.client.HTTPConnection(*self.address, timeout=LONG))
-
     def connect_without_password(self) -> socket.socket:
-        return socket.create_connection(self.address, LONG)
+        return socket.create_connection((self.proxy.host, urlsplit(self.proxy.url).port), LONG)
 
     def ask(
         self, path: str, connection: http.client.HTTPConnection | None = None
     ) -> tuple[int, bytes]:
         """Send a request with the password; return status and body."""
-        with self.connect() if connection is None else nullcontext(connection) as used:
+        with connection_to(self.proxy) if connection is None else nullcontext(connection) as used:
             used.request("GET", path, headers={"Authorization": self.login})
             answer = used.getresponse()
             return answer.status, answer.read()
@@ -86,9 +79,9 @@ class RunningIndex(NamedTuple):
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningIndex]:
     """An index in front of a repository with the page of acme."""
     monkeypatch.setattr(urllib3.Retry, "get_backoff_time", lambda _: 0)
-    with https_server(tmp_path, monkeypatch, _Handler) as repository:
+    with fake_repository(tmp_path, monkeypatch) as (repository, endpoint):
         repository.pages[f"{PAGE}acme/"] = (200, HTML, b"<a href='acme-1.0.tar.gz'>acme</a>")
-        with ProxyIndex(IndexSources([Upstream(endpoint_at(repository), "t")])) as proxy:
+        with ProxyIndex(IndexSources([Upstream(endpoint, "t")])) as proxy:
             yield RunningIndex(proxy, repository)
 
 
@@ -101,44 +94,36 @@ def hurry(monkeypatch: pytest.MonkeyPatch, between: float | None) -> None:
 def is_disconnected(connection: socket.socket, words: list[bytes]) -> bool:
     """Write words, the last one again and again; return whether the connection was closed."""
     end = time.monotonic() + LONG
-    with connection, suppress(OSError):
+    connection.settimeout(0.02)
+    with connection:
         for word in chain(words[:-1], repeat(words[-1])):
-            connection.sendall(word)
-            time.sleep(0.02)
-            if time.monotonic() > end:
-                return False
-    return True
+            try:
+                connection.sendall(word)
+                if not connection.recv(1000):
+                    return True
+            except TimeoutError:
+                if time.monotonic() > end:
+                    return False
+            except OSError:
+                return True
+    return False
 
 
 SLOW = (
-    [b"G"],
-    [b"GET / HTTP/1.1\r\n", b"a"],
+    *([b""], [b"G"], [b"\r\n"], [b"GET / HTTP/1.1\r\n", b""], [b"GET / HTTP/1.1\r\n", b"a"]),
     [b"GET / HTTP/1.1\r\n", b"a: b\r\n"],
     [b"GET / HTTP/1.1\r\n\r\n"],
     [b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"],
-    [b"\r\n"],
 )
 
 
-def test_slow_clients_without_password_are_disconnected(
+def test_slow_and_silent_clients_without_password_are_disconnected(
     running: RunningIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch, None)
     with ThreadPoolExecutor(len(SLOW)) as pool:
         clients = [running.connect_without_password() for _ in SLOW]
-        assert all(pool.map(is_disconnected, clients, SLOW))
-    assert running.has_a_page()
-
-
-@pytest.mark.parametrize("between", [0.5, None])
-def test_silent_clients_without_password_are_disconnected(
-    running: RunningIndex, monkeypatch: pytest.MonkeyPatch, between: float | None
-) -> None:
-    hurry(monkeypatch, between)
-    for words in (b"", b"GET / HTTP/1.1\r\n"):
-        with running.connect_without_password() as client:
-            client.sendall(words)
-            assert client.recv(1) == b""
+        assert list(pool.map(is_disconnected, clients, SLOW)) == [True] * len(SLOW)
     assert running.has_a_page()
 
 
@@ -147,7 +132,7 @@ def test_clients_with_the_password_may_be_idle(
     running: RunningIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch, 0.5)
-    with running.connect() as connection:
+    with connection_to(running.proxy) as connection:
         while True:  # on a busy machine even the first request may be too late
             with suppress(OSError, http.client.HTTPException):
                 assert running.has_a_page(connection)
@@ -188,25 +173,11 @@ def test_a_page_that_is_too_large_is_502_and_takes_limited_memory(running: Runni
     assert running.has_a_page()
 
 
-def test_oversized_metadata_is_404(running: RunningIndex) -> None:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("big-1.0.dist-info/METADATA", bytes(MOST_BYTES + 1))
-    name, wheel = "big-1.0-py3-none-any.whl", out.getvalue()
-    digest = hashlib.sha256(wheel).hexdigest()
-    page = f"<a href='{name}#sha256={digest}'>{name}</a>"
-    running.repository.pages[f"{PAGE}big/"] = (200, HTML, page.encode())
-    running.repository.pages[f"{PAGE}big/{name}"] = (200, "application/zip", wheel)
-    assert running.ask("/simple/big/")[0] == HTTPStatus.OK
-    assert running.ask(f"/files/{digest}/{name}.metadata") == (404, b"")
-    assert running.ask(f"/files/{digest}/{name}") == (200, wheel)
-
-
 ODD_PATHS = """
-http://[bad/ http://[::1/simple/acme/ //[bad/ [ x / /simple/ /repository/0/simple/acme/9/x.whl
-//[bad/simple/acme/ //[::1/x //a]/x // * ? /% /%00 /simple/%00/ /simple/%ff/ /simple/acme/x/
-/files/ /files/x/acme-1.0.tar.gz /files/.metadata /repository/ /repository/0 /repository/0/[bad
-/repository/0/%0d%0aX:%20y /repository/1/x /repository/-1/x /repository/x/x /repository/%C2%B2/x
+http://[bad/ //[bad/ [ x / /simple/ /repository/0/simple/acme/9/x.whl //a]/x // * ? /%
+/%00 /simple/%00/ /simple/%ff/ /simple/acme/x/ /files/ /files/x/acme-1.0.tar.gz /files/.metadata
+/repository/ /repository/0 /repository/0/[bad /repository/0/%0d%0aX:%20y /repository/1/x
+/repository/-1/x /repository/x/x /repository/%C2%B2/x
 """
 
 
@@ -214,7 +185,7 @@ http://[bad/ http://[::1/simple/acme/ //[bad/ [ x / /simple/ /repository/0/simpl
     "path", [*ODD_PATHS.split(), f"/repository/{'9' * 5000}/x", "/" + "x/" * 10_000]
 )
 def test_odd_paths_are_404_and_keep_the_connection(running: RunningIndex, path: str) -> None:
-    with running.connect() as connection:
+    with connection_to(running.proxy) as connection:
         assert running.has_a_page(connection)
         connection.auto_open = 0
         request = f"GET {path} HTTP/1.1\r\nAuthorization: {running.login}\r\n\r\n"
@@ -223,3 +194,108 @@ def test_odd_paths_are_404_and_keep_the_connection(running: RunningIndex, path: 
         answer.begin()
         assert (answer.status, answer.read()) == (404, b"")
         assert running.has_a_page(connection)
+
+
+def address_of(folder: Path) -> Address:
+    """Return the saved address of a folder and check it."""
+    address = saved_address(str(folder))
+    assert address is not None
+    assert ipaddress.IPv4Address(address[0]).is_loopback
+    assert 10240 <= address[1] < 32768
+    return address
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def kept_file(folder: Path) -> Path:
+    address_of(folder)
+    (file,) = folder.iterdir()
+    return file
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+def test_files_and_folders_that_others_can_access_are_not_used(folder: Path) -> None:
+    before = os.umask(0)
+    file = kept_file(folder)
+    os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, file)] == [0o700, 0o600]
+    file.write_bytes(b"127.1.2.3 20000\n")
+    assert address_of(folder) == ("127.1.2.3", 20000)
+    file.chmod(0o602)
+    assert address_of(folder) != ("127.1.2.3", 20000)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    folder.chmod(0o777)
+    assert saved_address(str(folder)) is None
+
+
+INVALID = """|127.1.2.3|127.1.2.3 20000 1|127.1.2.3 x|127.1.2.3 10239|127.1.2.3 32768|10.0.0.1 20000
+|126.255.255.255 20000|128.0.0.1 20000|::1 20000|localhost 20000"""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*INVALID.encode().split(b"|"), b"127.1.2.3 20000" + b" " * 1000, b"\xff\xfe 20000\n"],
+)
+def test_an_invalid_address_is_replaced(folder: Path, content: bytes) -> None:
+    kept_file(folder).write_bytes(content)
+    address = address_of(folder)
+    assert address_of(folder) == address
+    assert f"{address[0]} {address[1]}\n".encode() != content
+
+
+@pytest.mark.parametrize("name", [None, "file/below", "full"])
+def test_without_a_usable_folder_the_index_still_listens(tmp_path: Path, name: str | None) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "full" / "proxy-address" / "below").mkdir(parents=True)  # has the file's name
+    folder = None if name is None else tmp_path / name
+    with index_at(folder) as index, index_at(folder) as other:
+        assert not index.uses_saved_address
+        assert asked(index) == 401
+        assert index.url != other.url
+
+
+def index_at(folder: Path | None) -> ProxyIndex:
+    return ProxyIndex(IndexSources([]), IndexAccess(cache=None if folder is None else str(folder)))
+
+
+def asked(index: ProxyIndex) -> int:
+    """Return the status of a request without the password."""
+    with connection_to(index) as connection:
+        connection.request("GET", "/simple/x/")
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_the_next_run_listens_at_the_same_url(folder: Path, is_whole: bool) -> None:
+    """A client of the last run may have left its connection open, also in the middle."""
+    urls = set()
+    with ExitStack() as stack:
+        for _ in range(3):
+            with index_at(folder) as index:
+                urls.add(index.url)
+                connection = stack.enter_context(connection_to(index))
+                connection.connect()
+                connection.sock.sendall(b"GET / HTTP/1.1\r\n" + b"\r\n" * is_whole)
+                assert not is_whole or connection.sock.recv(12) == b"HTTP/1.1 401"
+                assert asked(index) == 401
+    host, port = address_of(folder)
+    assert urls == {f"http://{host}:{port}/simple"}
+
+
+def test_two_runs_at_once_have_different_urls(folder: Path) -> None:
+    with index_at(folder) as first, index_at(folder) as second:
+        assert [first.uses_saved_address, second.uses_saved_address] == [True, False]
+        assert first.host != second.host
+        assert {asked(first), asked(second)} == {401}
+
+
+def test_starting_makes_no_dns_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(_host: str) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("socket.getfqdn", hang)
+    with index_at(None) as index:
+        assert asked(index) == 401

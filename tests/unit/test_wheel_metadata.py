@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 import random
-import stat
-import struct
 import tempfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -52,7 +50,7 @@ def found(folder: Path, sha256: str = A, origin: str = "") -> bytes | None:
     return MetadataStore(str(folder)).get(sha256, origin)
 
 
-@pytest.mark.parametrize("data", [TEXT, b"", b"\x00\xff\r\n" * 100])
+@pytest.mark.parametrize("data", [TEXT, b""])
 def test_metadata_from_an_index_is_found_for_that_index_only(folder: Path, data: bytes) -> None:
     keep(folder, data, ORIGIN)
     for sha256, origin in ((A, ""), (A, "https://two.example/simple/"), (B, ORIGIN), (B, "")):
@@ -76,18 +74,15 @@ def test_a_damaged_truncated_or_moved_file_is_ignored(folder: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
 def test_files_and_folders_that_others_can_access_are_not_used(folder: Path) -> None:
-    file = keep(folder)
-    file.chmod(0o640)
+    keep(folder).chmod(0o640)
     assert found(folder) is None
-    keep(folder)
-    assert (found(folder), stat.S_IMODE(file.stat().st_mode)) == (TEXT, 0o600)
+    assert (keep(folder).stat().st_mode & 0o777, found(folder)) == (0o600, TEXT)
     folder.chmod(0o777)
-    assert found(folder) is None
     MetadataStore(str(folder)).put(B, TEXT)
-    assert list(folder.iterdir()) == [file]
+    assert (found(folder), len(list(folder.iterdir()))) == (None, 1)
 
 
-@pytest.mark.parametrize("name", ["file/below", "file", "x" * 300, None, "full"])
+@pytest.mark.parametrize("name", ["file/below", None, "full"])
 def test_without_a_usable_folder_nothing_is_stored(tmp_path: Path, name: str | None) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     (tmp_path / "full" / A / "below").mkdir(parents=True)  # a folder has the file's name
@@ -98,22 +93,17 @@ def test_without_a_usable_folder_nothing_is_stored(tmp_path: Path, name: str | N
     assert [path.name for path in (tmp_path / "full").iterdir()] == [A]
 
 
-def put_in_order(folder: Path, stores: list[MetadataStore], data: bytes) -> list[int]:
-    """Store METADATA of wheels in order of age; return the numbers that remain."""
-    names = [f"{number:064x}" for number in range(len(stores))]
-    for number, store in enumerate(stores):
-        store.put(names[number], data)
-        os.utime(folder / names[number], (1_000_000 + number, 1_000_000 + number))
-    return [number for number, name in enumerate(names) if found(folder, name) == data]
-
-
 @pytest.mark.parametrize("shared", [True, False])
 def test_the_oldest_files_are_removed_above_the_limit(folder: Path, shared: bool) -> None:
-    one = MetadataStore(str(folder), 1000)
-    stores = [one if shared else MetadataStore(str(folder), 1000) for _ in range(12)]
-    assert put_in_order(folder, stores, b"x" * 136) == [7, 8, 9, 10, 11]  # of 200 bytes each
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= 1000
-    assert put_in_order(folder, [MetadataStore(str(folder), 100)] * 3, b"x" * 500) == [2]
+    store = MetadataStore(str(folder), 1000)
+    names = [f"{number:064x}" for number in range(12)]
+    for number, name in enumerate(names):
+        store = store if shared else MetadataStore(str(folder), 1000)
+        store.put(name, b"x" * 136)  # a file of 200 bytes
+        os.utime(folder / name, (1_000_000 + number, 1_000_000 + number))
+    assert sorted(path.name for path in folder.iterdir()) == names[7:]
+    MetadataStore(str(folder), 100).put(A, b"x" * 500)
+    assert [path.name for path in folder.iterdir()] == [A]
 
 
 def packed(
@@ -192,14 +182,10 @@ GOOD = packed({PLACE: TEXT})
 INVALID = {
     "nothing": b"",
     "no zip": b"<html>no wheel</html>" * 100,
-    "empty": packed({}),
     "no METADATA": packed({"x": b"x"}),
     "two": packed({PLACE: TEXT, "Acme.Tools-1.dist-info/METADATA": TEXT}),
     "encrypted": flagged(GOOD),
     "cut short": GOOD[:-5],
-    "without its beginning": GOOD[5:],
-    "wrong offset of the list": changed(GOOD, b"PK\x05\x06", 16, b"\xff\xff\0\0"),
-    "wrong size of the list": changed(GOOD, b"PK\x05\x06", 12, b"\xff\xff\0\0"),
     "two names": GOOD.replace(b"acme", b"Acme", 1),
 }
 
@@ -210,18 +196,8 @@ def test_an_invalid_wheel_has_no_metadata(data: bytes) -> None:
     assert [Parts(data).metadata(tail) for tail in (0, min(30, len(data)), len(data))] == [None] * 3
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("said", [0, 1, len(TEXT) - 1, len(TEXT) + 1, 1 << 31, (1 << 32) - 2])
-def test_a_wrong_stated_size_gives_whole_metadata_or_none(said: int, compression: int) -> None:
-    data = changed(packed({PLACE: TEXT}, compression), b"PK\x01\x02", 24, struct.pack("<I", said))
-    assert of_file(data) in {TEXT, None}
-
-
 @pytest.mark.wide
-@pytest.mark.parametrize(
-    "compression",
-    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
-)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 def test_huge_metadata_is_ignored_and_takes_little_memory(compression: int) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(packed({PLACE: bytes(40 << 20)}, compression))
@@ -239,12 +215,13 @@ def test_metadata_above_the_maximum_is_ignored(folder: Path) -> None:
 
 
 @st.composite
-def wheels(draw: st.DrawFn) -> bytes:
-    """Draw valid and broken wheels."""
+def wheels(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Draw a valid or broken wheel, and its METADATA."""
     sizes = st.sampled_from([0, 1, 100, 5_000, 70_000, 150_000])
     noise = random.Random(draw(st.integers(0, 99)))  # noqa: S311 - it only takes room
     version = draw(st.sampled_from(["1.0", "1" * 65_000, "1" * 65_500]))
-    files = {f"acme_tools-{version}.dist-info/METADATA": TEXT + noise.randbytes(draw(sizes))}
+    metadata = TEXT + noise.randbytes(draw(sizes))
+    files = {f"acme_tools-{version}.dist-info/METADATA": metadata}
     for number in range(draw(st.integers(0, 3))):
         files[f"{number}.py"] = noise.randbytes(draw(sizes))
     order = draw(st.permutations(list(files)))
@@ -255,15 +232,19 @@ def wheels(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         at = draw(st.integers(1, min(len(data), 400)))  # the list of files is at the end
         data = data[:-at] + bytes([draw(st.integers(0, 255))]) + data[len(data) - at + 1 :]
-    return data
+    return data, metadata
 
 
 @given(wheels(), st.one_of(st.integers(0, 300), st.integers(0, 300_000)))
-@example(packed({f"acme_tools-{'1' * 65_500}.dist-info/METADATA": TEXT}), 22)
-@example(packed({PLACE: TEXT}), 0)
-@example(b"", 0)
-def test_reading_in_parts_equals_reading_the_whole_wheel(data: bytes, tail: int) -> None:
+@example((packed({f"acme_tools-{'1' * 65_500}.dist-info/METADATA": TEXT}), TEXT), 22)
+@example((changed(GOOD, b"PK\x01\x02", 24, b"\0"), TEXT), 0)  # a wrong size
+@example((b"", b""), 0)
+def test_a_wheel_has_whole_metadata_or_none_also_when_it_is_read_in_parts(
+    wheel: tuple[bytes, bytes], tail: int
+) -> None:
+    data, metadata = wheel
     assert Parts(data).metadata(min(tail, len(data))) == of_file(data)
+    assert of_file(data) in {metadata, None}
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -277,7 +258,7 @@ def test_little_of_a_large_wheel_is_fetched(tail: int, first: bool) -> None:
     assert parts.fetched == 0 or first or tail < 1 << 16, "known bytes were fetched"
 
 
-@pytest.mark.parametrize("tail", [0, 10, 22, 50, 5000])
+@pytest.mark.parametrize("tail", [0, 22, 5000])
 def test_a_failed_fetch_is_raised(tail: int) -> None:
     data = packed({PLACE: TEXT, "x.bin": bytes(9000)}, zipfile.ZIP_STORED)
 
@@ -288,31 +269,24 @@ def test_a_failed_fetch_is_raised(tail: int) -> None:
         metadata_of(RemoteWheel(len(data), data[len(data) - tail :], fail), WHEEL)
 
 
-@pytest.mark.parametrize("given", [0, 1, 29])
-def test_a_short_part_gives_correct_metadata_or_none(given: int) -> None:
+def test_a_short_part_gives_correct_metadata_or_none() -> None:
     data = packed({PLACE: TEXT})
-    remote = RemoteWheel(len(data), data[-22:], lambda first, _: data[first : first + given])
+    remote = RemoteWheel(len(data), data[-22:], lambda first, _: data[first : first + 29])
     assert metadata_of(remote, WHEEL) in {TEXT, None}
 
 
-def names(*lines: str) -> list[str]:
+def test_requirements_for_this_machine_are_listed_and_invalid_ones_skipped() -> None:
+    lines = (
+        *('a; python_version >= "3"', 'b; python_version < "3"', 'd; extra == "test"', "a b c"),
+        'e; extra == "test" or python_version >= "3"',
+        *("a >= ", "", "!", 'f; extra != "test"', 'a; nothing == "1"', 'a; (os_name == "x"'),
+        *(f'g; os_name == "{os.name}"', "a\u20ac", "Acme.Core[fast] (>=1.0)", "a" * 10_000 + "!"),
+        *("a; " + "(" * 100, "h @ https://one.example/a.whl", "c@file:///c.whl ; os_name!='x'"),
+    )
     metadata = TEXT + "".join(f"Requires-Dist: {line}\n" for line in lines).encode()
     found = requirements_of(metadata + b"\nRequires-Dist: described\n")
-    return [requirement.name for requirement in found]
-
-
-def test_requirements_for_this_machine_are_listed_and_invalid_ones_skipped() -> None:
-    assert names(
-        'a; python_version >= "3"',
-        'b; python_version < "3"',
-        *('c; sys_platform == "no-such"', 'd; extra == "test"', "a b c", "a >= ", "", "!"),
-        'e; extra == "test" or python_version >= "3"',
-        *('f; extra != "test"', 'a; nothing == "1"', 'a; (os_name == "x"', "a\u20ac"),
-        f'g; os_name == "{os.name}"',
-        *("Acme.Core[fast] (>=1.0)", "a" * 10_000 + "!", "a; " + "(" * 100),
-        *("h @ https://one.example/a.whl", "c@file:///c.whl ; os_name!='x'"),
-    ) == ["a", "e", "f", "g", "Acme.Core"]
-    assert names() == []
+    assert [requirement.name for requirement in found] == ["a", "e", "f", "g", "Acme.Core"]
+    assert list(requirements_of(TEXT)) == []
 
 
 @given(st.binary(max_size=300))
