@@ -19,11 +19,10 @@ import pytest
 import trustme
 from support.faults import COMMANDS, PROXY_PASSWORD, TOOLS, Machine, publish_packages, run_command
 from support.networks import in_ipv6_alone, relay
-from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, wait_for
+from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, rewrite_token, wait_for
 from support.sandbox import FakePublicIndex
 from support.servers import served
 
-from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import random_loopback_host
 from codeartifact_pipenv.sandbox.proxy import reach
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -280,12 +279,7 @@ def shift_clock(seconds: float) -> Make:
 
     def make(machine: Machine) -> None:
         machine.token()
-        path = machine.kept()
-        document = json.loads(path.read_bytes())
-        del document["check"]
-        for name in ("issued_at", "expires_at"):
-            document[name] -= seconds
-        TokenCache(str(path.parent)).write(path.stem, document)
+        rewrite_token(machine.kept(), -seconds)
         machine.sandbox.revoke_tokens()
 
     return make
