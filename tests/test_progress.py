@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
+from support.programs import PIPENV_CA
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import Terminal
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from codeartifact_pipenv.sandbox.sandbox import Sandbox
+    from support.users import User
 
 _ERASE = "\r\x1b[K"
 _WORK = """
@@ -87,27 +86,18 @@ def test_warning_during_progress_gets_its_own_line(
         ("lock", "looks for the cause"),
     ],
 )
-def test_verbs_show_progress_on_a_terminal_only(
-    words: str, told: str, sandbox: Sandbox, sandbox_env: dict[str, str], project: Path
-) -> None:
+def test_verbs_show_progress_on_a_terminal_only(words: str, told: str, user: User) -> None:
     package = 'orb-nothing = "*"' if words == "lock" else 'six = "*"'
     first = [] if words == "lock" else [PYPI_SOURCE]
-    write_pipfile(project, *first, source(sandbox.endpoint), f"[packages]\n{package}\n")
-    sandbox.delay(1.5, on="packages" if words == "lock" else "api")
+    own = source(user.sandbox.endpoint)
+    write_pipfile(user.folder, *first, own, f"[packages]\n{package}\n")
+    user.sandbox.delay(1.5, on="packages" if words == "lock" else "api")
     try:
-        said = on_terminal([PIPENV_CA, *words.split()], sandbox_env, project)
+        said = on_terminal([PIPENV_CA, *words.split()], user.env, user.folder)
         assert f"pipenv-ca {told} ...{_ERASE}" in said
         assert said.count(told) == 1
-        done = run(PIPENV_CA, "--ca-refresh", *words.split(), env=sandbox_env, cwd=project)
+        done = user.run("--ca-refresh", *words.split())
         assert told not in done.output
         assert "\x1b" not in done.output
     finally:
-        sandbox.heal()
-
-
-@pytest.mark.wide
-def test_each_step_of_the_demo_ends_with_a_tick(clean_env: dict[str, str], tmp_path: Path) -> None:
-    said = on_terminal([PIPENV_CA, "sandbox", "demo"], {"NO_COLOR": "1", **clean_env}, tmp_path)
-    ticks = re.findall("\N{CHECK MARK} (.+?)(?:: done in [0-9]+ s)?\r", said)
-    first = "started the sandbox, built and published the packages"
-    assert ticks == [first, "lock", "sync", "run main"]
+        user.sandbox.heal()

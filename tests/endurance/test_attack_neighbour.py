@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 from support.programs import PIPENV_CA
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.runs import Calls, StandIn, started, until_exists, wait_for
+from support.runs import Calls, StandIn, rewrite_token, started, until_exists, wait_for
 
-from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexSources, Upstream
 
@@ -217,9 +216,7 @@ def test_a_planted_token_is_not_used(way: str, user: User, tmp_path: Path) -> No
     folder = Path(user.env["PIPENV_CA_CACHE_DIR"])
     user.token()
     (kept,) = folder.glob("*.json")
-    document = json.loads(kept.read_text())
-    del document["check"]  # not a secret: a neighbour can compute it
-    TokenCache(str(folder)).write(kept.stem, document | {"token": PLANTED})
+    rewrite_token(kept, token=PLANTED)
     assert user.token() == PLANTED  # the file is valid
     UNSAFE[way](kept, tmp_path / "other")
     calls = Calls(user.sandbox)

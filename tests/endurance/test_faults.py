@@ -19,11 +19,10 @@ import pytest
 import trustme
 from support.faults import COMMANDS, PROXY_PASSWORD, TOOLS, Machine, publish_packages, run_command
 from support.networks import in_ipv6_alone, relay
-from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, wait_for
+from support.runs import GET_TOKEN, TOKEN_VARIABLE, Calls, rewrite_token, wait_for
 from support.sandbox import FakePublicIndex
 from support.servers import served
 
-from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.proxy_index.index import random_loopback_host
 from codeartifact_pipenv.sandbox.proxy import reach
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -280,12 +279,7 @@ def shift_clock(seconds: float) -> Make:
 
     def make(machine: Machine) -> None:
         machine.token()
-        path = machine.kept()
-        document = json.loads(path.read_bytes())
-        del document["check"]
-        for name in ("issued_at", "expires_at"):
-            document[name] -= seconds
-        TokenCache(str(path.parent)).write(path.stem, document)
+        rewrite_token(machine.kept(), -seconds)
         machine.sandbox.revoke_tokens()
 
     return make
@@ -325,14 +319,6 @@ def proxy_never_answers(machine: Machine) -> None:
     proxy_is(f"http://127.0.0.1:{listener.getsockname()[1]}")(machine)
 
 
-def settings_in_pip_conf(machine: Machine) -> None:
-    lines = f"[global]\ncert = {machine.env['PIP_CERT']}\nproxy = {machine.env['HTTPS_PROXY']}\n"
-    machine.env["PIP_CONFIG_FILE"] = str(machine.write("pip.conf", lines))
-    for name in CLIENTS:
-        del machine.env[name]
-    without_proxy(machine)
-
-
 def only_ipv6(machine: Machine) -> None:
     machine.in_namespace('mount --bind "$1" /etc/hosts', machine.write("hosts", "::1 localhost\n"))
     proxy = int(machine.env["HTTPS_PROXY"].rpartition(":")[2])
@@ -346,12 +332,10 @@ LOGIN = f"me:{PROXY_PASSWORD}"
 GONE = proxy_is(f"http://{LOGIN}@127.0.0.1:9")
 NO_PROXY = told_everywhere("proxy-down", "The proxy for AWS CodeArtifact cannot be reached")
 SILENT = told_everywhere("unreachable", "does not answer within 5 seconds")
-BY_PIP_CONF = {"loopback": WORKS, "pip": WORKS}  # pipenv's own sync ignores these settings
 fault("proxy with a login", proxy_is(f"http://{LOGIN}@{{}}"), EVERYWHERE, "token loopback")
 fault("proxy with a login, gone", GONE, NO_PROXY, "token keyring")
 fault("packages: proxy gone", after_a_token(GONE), pip_fails("[proxy-down]"), "sync")
 fault("proxy that never answers", proxy_never_answers, SILENT, "token")
-fault("settings in pip.conf", after_a_token(settings_in_pip_conf), BY_PIP_CONF, "loopback")
 fault("IPv6 alone", only_ipv6, EVERYWHERE, "token sync loopback")
 
 
@@ -405,7 +389,6 @@ FULL = 'mount -t tmpfs -o size=16k tmpfs "$1"; dd if=/dev/zero of="$1/filler" bs
 NO_ROOM = API | {"sync": "cannot be written", "loopback": "cannot be written", "pip": DEPENDS}
 FILLED = {"sync": FAILS, "loopback": "Packages could not be written to "}
 fault("HOME on an NFS that fails", home_on_bad_nfs, EVERYWHERE, "loopback keyring")
-fault("one core", run_by("taskset", "-c", "0"), EVERYWHERE, "loopback")
 fault("64 open files", FEW_FILES, EVERYWHERE, "sync loopback")
 fault("read-only HOME", home_is(READ_ONLY), EVERYWHERE, "keyring loopback")
 fault("full disk, HOME", home_is(FULL), EVERYWHERE, "token sync")

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
-from support.runs import GET_TOKEN, KEYRING, TOKEN_VARIABLE, Calls, assert_error
+from support.runs import GET_TOKEN, KEYRING, TOKEN_VARIABLE, Calls, assert_error, rewrite_token
 
-from codeartifact_pipenv.auth.authorization_token import TokenCache
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
@@ -142,11 +141,7 @@ def test_projects_that_start_when_a_token_ends_make_one_call(
     env = user.env | {"PIPENV_CA_PIPENV": str(pipenv), "PIPENV_CA_ROUTE": "as-written"}
     old = user.token()
     (path,) = Path(env["HOME"]).glob(".cache/codeartifact-pipenv/*.json")
-    document = json.loads(path.read_bytes())
-    del document["check"]
-    for name in ("issued_at", "expires_at"):
-        document[name] -= 11.9 * 3600  # of 12 hours
-    TokenCache(str(path.parent)).write(path.stem, document)
+    rewrite_token(path, -11.9 * 3600)  # of 12 hours
     projects = [user.folder / f"project {number}" for number in range(size(24, 64))]
     for project in projects:
         project.mkdir()

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.sandbox import get_token as issued_token
 
+from codeartifact_pipenv.auth.authorization_token import TokenCache
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -235,6 +237,15 @@ def token_with_life(sandbox: Sandbox, seconds: int) -> str:
         return issued_token(sandbox)
     finally:
         sandbox.token_life = before
+
+
+def rewrite_token(path: Path, shift: float = 0, **changes: str) -> None:
+    """Change a cached token, or its times by some seconds; the entry stays valid."""
+    document = json.loads(path.read_bytes())
+    del document["check"]  # not a secret: anybody can compute it
+    for name in ("issued_at", "expires_at"):
+        document[name] += shift
+    TokenCache(str(path.parent)).write(path.stem, document | changes)
 
 
 class Calls:
