@@ -143,8 +143,7 @@ class Terminal:
     @property
     def visible(self) -> str:
         """The final text on the screen, without erased text."""
-        lines = self.shown.replace("\r\n", "\n").split("\n")
-        return "\n".join(re.sub(r"^.*\r\x1b\[K", "", line) for line in lines)
+        return re.sub(r"(?m)^.*\r\x1b\[K", "", self.shown.replace("\r\n", "\n"))
 
     @property
     def screen(self) -> str:
