@@ -227,7 +227,7 @@ def expired_token(sandbox: Sandbox) -> str:
 
 
 def token_with_life(sandbox: Sandbox, seconds: int) -> str:
-    """Return a token that is not cached and has a lifetime of its own."""
+    """Return a token that is not cached and has a lifetime in seconds."""
     before = sandbox.token_life
     sandbox.token_life = seconds
     try:
