@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,3 +61,31 @@ def test_private_name_is_refused_before_another_index_is_asked(
     assert pipenv.was_run != is_refused, done.output
     assert done.status == (2 if is_refused else 0), done.output
     assert ("[source-missing]" in done.stderr) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("words", "is_refused"),
+    [(("lock",), True), (("install", "six"), True), (("uninstall", "acme-utils"), False)],
+)
+def test_name_that_the_lock_has_from_a_lost_repository_is_refused(
+    words: tuple[str, ...], is_refused: bool, project: Path, clean_env: dict[str, str]
+) -> None:
+    write_pipfile(project, PYPI_SOURCE, LISTED)
+    login = URL.replace("https://", "https://aws:${CODEARTIFACT_AUTH_TOKEN}@")
+    own = {"name": "codeartifact", "url": login, "verify_ssl": True}
+    lock = {
+        "_meta": {"hash": {"sha256": "0"}, "pipfile-spec": 6, "requires": {}, "sources": [own]},
+        "default": {"acme-utils": {"index": "codeartifact", "version": "==1.0"}},
+        "develop": {},
+    }
+    (project / "Pipfile.lock").write_text(json.dumps(lock))
+    pipenv = StandIn(project.parent / "pipenv")
+    env = clean_env | {
+        "PIPENV_CA_PIPENV": str(pipenv.path),
+        "CODEARTIFACT_AUTH_TOKEN": "eyJ2ZXIiOjF9.a.b.c.d",
+    }
+    done = run(PIPENV_CA, *words, env=env, cwd=project)
+    assert pipenv.was_run != is_refused, done.output
+    assert (f"fix --add-source {URL}`" in done.stderr) == is_refused, done.output
+    if is_refused:
+        assert "[source-missing]" in run(PIPENV_CA, "lint", env=env, cwd=project).stdout

@@ -108,6 +108,10 @@ def _run_with_tokens(context: CommandContext) -> int:
 
         refuse_login(project.environ, f"{project.pipfile} has no [[source]]")
     if _check_sources(context, project):
+        if makes and not any(source.endpoint for source in project.pipfile_sources()):
+            from codeartifact_pipenv.wrapper.without_repository import refuse_private_names
+
+            refuse_private_names(context, project)
         return _run_and_exit(lambda: _run_locked(context, project))
     sweep()
     from codeartifact_pipenv.project.sources import repository_of_pip

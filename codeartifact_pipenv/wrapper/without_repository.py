@@ -9,7 +9,13 @@ from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.files.pip_config import FILES, INDEX, in_pip_words, in_pipenv_words
-from codeartifact_pipenv.project.pipfile import entries_of, matches, normalise
+from codeartifact_pipenv.project.pipfile import (
+    entries_of,
+    locked_entries,
+    matches,
+    normalise,
+    read_lock,
+)
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 from codeartifact_pipenv.project.sources import repository_of_pip
 from codeartifact_pipenv.wrapper import pipenv_cli
@@ -48,23 +54,44 @@ def refuse_repository_as_index(line: CommandLine, project: Project) -> None:
 
 
 def refuse_private_names(context: CommandContext, project: Project) -> None:
-    """Raise ConfigurationError if a package that only CodeArtifact may serve has no source."""
-    patterns = context.settings.words("private-packages")
-    if not patterns:
-        return
-    line, names = context.line, {*map(normalise, _typed_names(context.line, project))}
-    if not pipenv_cli.runs_program(line.command):
-        entries = [e for e in entries_of(project.document) if e.is_indexed and e.source is None]
-        listed = {entry.name for entry in entries}
-        names = listed - names if line.command == "uninstall" else listed | names
-    private = sorted(name for name in names if matches(name, patterns))
-    if private:
-        raise ConfigurationError(
-            f"{private[0]} is private, but {project.pipfile or 'the project'} has no CodeArtifact "
-            "source, so another index would be asked for it.",
-            "Run `pipenv-ca fix --add-source URL`.",
-            "source-missing",
-        )
+    """Raise ConfigurationError if another index would be asked for a private package.
+
+    It is private if the settings say that only CodeArtifact may serve it, or if the lock has it
+    from a repository that the Pipfile names no more.
+    """
+    line, patterns = context.line, context.settings.words("private-packages")
+    repositories = {s.name: s.endpoint for s in project.sources() if s.endpoint is not None}
+    locked = {
+        entry.name: repositories[entry.source]
+        for entry in locked_entries(read_lock(project.lock or "") if repositories else None)
+        if entry.source in repositories
+    }
+    for name in sorted(_names(line, project)) if patterns or locked else ():
+        if name in locked:
+            raise ConfigurationError(
+                f"{name} is locked from a repository that {project.pipfile} does not name, so another "
+                "index would be asked for it.",
+                f"Run `pipenv-ca fix --add-source {locked[name].simple_url}`, or delete the lock if the "
+                "package is public now.",
+                "source-missing",
+            )
+        if matches(name, patterns):
+            raise ConfigurationError(
+                f"{name} is private, but {project.pipfile or 'the project'} has no CodeArtifact source, "
+                "so another index would be asked for it.",
+                "Run `pipenv-ca fix --add-source URL`.",
+                "source-missing",
+            )
+
+
+def _names(line: CommandLine, project: Project) -> set[str]:
+    """Return the packages that a command gets, as far as Pipfile and command line name them."""
+    typed = {*map(normalise, _typed_names(line, project))}
+    if pipenv_cli.runs_program(line.command):
+        return typed
+    entries = entries_of(project.document)
+    listed = {entry.name for entry in entries if entry.is_indexed and entry.source is None}
+    return listed - typed if line.command == "uninstall" else listed | typed
 
 
 def _typed_names(line: CommandLine, project: Project) -> Iterator[str]:
