@@ -38,19 +38,19 @@ def printed(*options: str, env: dict[str, str], cwd: Path) -> dict[str, tuple[An
 def test_config_names_the_strongest_place_of_each_setting(
     env: dict[str, str], project: Path
 ) -> None:
-    below = project / "src"
-    below.mkdir()
     pyproject, own = project / "pyproject.toml", env["PIPENV_CA_CONFIG"]
-    for folder in (project, below):
+    (project / "src").mkdir()
+    for folder in (project, project / "src"):
         found = printed("--ca-refresh", env=env, cwd=folder)
-        assert found["refresh"] == (True, "--ca-refresh")
-        assert found["duration"] == (1800, "PIPENV_CA_DURATION")
-        assert found["profile"] == ("team", f"profile in {pyproject}")
-        assert found["private-packages"] == (["acme-*", "orb"], f"private-packages in {pyproject}")
-        assert found["allowed-owners"] == (["123456789012"], f"allowed-owners in {own}")
+        assert str(found.pop("cache-dir")[0]).endswith("codeartifact-pipenv")
+        assert {name: row for name, row in found.items() if row[1]} == {
+            "refresh": (True, "--ca-refresh"),
+            "duration": (1800, "PIPENV_CA_DURATION"),
+            "profile": ("team", f"profile in {pyproject}"),
+            "private-packages": (["acme-*", "orb"], f"private-packages in {pyproject}"),
+            "allowed-owners": (["123456789012"], f"allowed-owners in {own}"),
+        }
         assert found["fallback"] == (False, None)
-        assert str(found["cache-dir"][0]).endswith("codeartifact-pipenv")
-    assert printed("--ca-profile", "p", env=env, cwd=project)["profile"] == ("p", "--ca-profile")
 
 
 def test_config_lists_the_settings_of_a_domain_table(env: dict[str, str], project: Path) -> None:
@@ -79,7 +79,6 @@ def test_config_prints_a_line_per_setting_and_then_the_files_with_a_broken_pipfi
     ("text", "message"),
     [
         ("[tool.codeartifact-pipenv]\nduration = 7\n", "duration in "),
-        ('[tool.codeartifact-pipenv]\npipenv = "evil"\n', "which a project may not choose"),
         ("[tool.codeartifact-pipenv\n", "cannot be read"),
     ],
 )

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tomlkit
 from support.programs import PIPENV, PIPENV_CA, run
 from support.projects import PYPI_SOURCE, installed_version, source, write_pipfile
-from support.runs import StandIn, assert_error, get_token, started, until_exists
+from support.runs import assert_error, get_token, replace_pipenv, started, until_exists
 
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from support.clients import Clients
     from support.programs import Result
 
@@ -34,22 +32,14 @@ ENTRY = {"version": "*", "index": "codeartifact"}
 
 
 class Folder:
-    """An empty folder, and commands in it.
+    """An empty folder; ``team`` reaches the public index, and ``lonely`` does not."""
 
-    Attributes:
-        path: the folder.
-        env: the environment of its commands.
-        team: a repository that reaches the public index.
-        lonely: one that has private packages only.
-        token: a token for both.
-    """
-
-    def __init__(self, sandbox: Sandbox, env: Mapping[str, str], path: Path) -> None:
+    def __init__(self, sandbox: Sandbox, env: dict[str, str], path: Path) -> None:
         self.path = path
-        self.env = dict(env)
+        self.env = env
         self.team = sandbox.endpoint
         self.lonely = endpoint_for(sandbox.endpoint.domain, "lonely")
-        self.token = get_token(sandbox, self.env, path)
+        self.token = get_token(sandbox, env, path)
 
     def __call__(self, *words: str, status: int = 0) -> Result:
         done = run(PIPENV_CA, *words, env=self.env, cwd=self.path)
@@ -60,19 +50,13 @@ class Folder:
         """Return the URL with the token in it that `aws codeartifact login` writes for pip."""
         return endpoint.simple_url.replace("://", f"://aws:{self.token}@")
 
-    def pipenv(self, behaviour: str = "", afterwards: str = "") -> StandIn:
-        """Run a stand-in for pipenv from now on."""
-        made = StandIn(self.path.parent / "bin", behaviour, afterwards)
-        self.env["PIPENV_CA_PIPENV"] = str(made.path)
-        return made
-
     @property
     def names(self) -> set[str]:
         return {path.name for path in self.path.iterdir()}
 
     @property
     def pipfile(self) -> dict[str, Any]:
-        return tomlkit.parse((self.path / "Pipfile").read_text()).unwrap()
+        return load_toml_bytes((self.path / "Pipfile").read_bytes())
 
     @property
     def locked(self) -> dict[str, Any]:
@@ -91,12 +75,12 @@ class Folder:
         assert self.locked["_meta"]["requires"] == self.pipfile["requires"]
 
 
-def variable_source(endpoint: RepositoryEndpoint) -> dict[str, Any]:
-    found: dict[str, Any] = tomlkit.parse(source(endpoint)).unwrap()["source"][0]
+def table(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = load_toml_bytes(text.encode())["source"][0]
     return found
 
 
-PUBLIC = tomlkit.parse(PYPI_SOURCE).unwrap()["source"][0]
+PUBLIC = table(PYPI_SOURCE)
 
 
 @pytest.fixture
@@ -111,26 +95,29 @@ def each(request: pytest.FixtureRequest, folder: Folder, clients: Clients) -> Fo
     return folder
 
 
-@pytest.mark.parametrize("option", ["--index URL", "-iURL", "--index LOGIN"])
 @WIDE
+@pytest.mark.parametrize(
+    "words",
+    ["-iURL orb-schema-generator", "--index LOGIN orb-schema-generator", "-r r.txt -iLOGIN"],
+)
 def test_install_from_a_repository_url_creates_a_correct_project(
-    option: str, folder: Folder
+    words: str, folder: Folder
 ) -> None:
-    words = option.replace("URL", folder.lonely.simple_url)
-    words = words.replace("LOGIN", folder.login(folder.lonely))
-    folder("install", *words.split(), "orb-schema-generator")
+    (folder.path / "r.txt").write_text("orb-schema-generator\n")
+    words = words.replace("URL", folder.lonely.simple_url)
+    folder("install", *words.replace("LOGIN", folder.login(folder.lonely)).split())
     assert folder.pipfile["packages"] == {"orb-schema-generator": ENTRY}
     indexes = {name: entry["index"] for name, entry in folder.locked["default"].items()}
     assert indexes["orb-common"] == indexes["orb-schema-generator"] == "codeartifact"
     assert indexes["six"] == "pypi"
-    folder.check_current(PUBLIC, variable_source(folder.lonely))
+    folder.check_current(PUBLIC, table(source(folder.lonely)))
 
 
 def test_every_pipenv_creates_the_same_project(each: Folder) -> None:
     each("install", "--index", each.lonely.simple_url, "orb-common==2.0.0")
     assert each.pipfile["packages"] == {"orb-common": ENTRY | {"version": "==2.0.0"}}
     assert each.names == {"Pipfile", "Pipfile.lock", ".venv"}
-    each.check_current(PUBLIC, variable_source(each.lonely))
+    each.check_current(PUBLIC, table(source(each.lonely)))
     each("run", "python", "-c", "import orb_common")
     shutil.rmtree(each.path / ".venv")
     each("sync")
@@ -143,7 +130,7 @@ def test_failed_first_command_leaves_the_folder_empty(words: str, folder: Folder
         (folder.path / "r.txt").write_text("orb-no-such-package\n")
     elif words == "lock":
         folder.env["PIP_INDEX_URL"] = folder.login(folder.lonely)
-        folder.pipenv("", "sys.exit(1)")
+        replace_pipenv(folder.env, "", "sys.exit(1)")
     else:
         words += f" --index {folder.lonely.simple_url}"
     before = folder.names
@@ -153,58 +140,67 @@ def test_failed_first_command_leaves_the_folder_empty(words: str, folder: Folder
 
 @WIDE
 @pytest.mark.parametrize(
-    "way", ["PIP_INDEX_URL", "PIPENV_PYPI_MIRROR", "PIP_EXTRA_INDEX_URL", "pip.conf", "file"]
+    ("way", "words"),
+    [
+        *((way, "install orb-common") for way in ("PIPENV_PYPI_MIRROR", "PIP_EXTRA_INDEX_URL")),
+        ("PIP_INDEX_URL", "install orb-common --index URL"),
+        *((way, "install orb-common") for way in ("pip.conf", "PIP_CONFIG_FILE")),
+    ],
 )
-def test_login_in_pip_settings_becomes_a_variable(way: str, folder: Folder, tmp_path: Path) -> None:
-    place = tmp_path / "pip of the team"
-    if way == "pip.conf":
-        place = Path(folder.env["HOME"], ".config", "pip", "pip.conf")
-        place.parent.mkdir(parents=True)
-    if way in {"pip.conf", "file"}:
+def test_login_in_pip_settings_becomes_one_source_with_a_variable(
+    way: str, words: str, folder: Folder
+) -> None:
+    place = Path(folder.env["HOME"], ".config", "pip", "pip.conf")
+    if way in {"pip.conf", "PIP_CONFIG_FILE"}:
+        place = place if way == "pip.conf" else folder.path.parent / "of the team"
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(f"[global]\nindex-url = {folder.login(folder.team)}\n")
-    if way == "file":
-        folder.env["PIP_CONFIG_FILE"] = str(place)
-    elif way != "pip.conf":
-        folder.env[way] = folder.login(folder.team)
-    folder("install", "orb-common")
+    if way != "pip.conf":
+        folder.env[way] = str(place) if way == "PIP_CONFIG_FILE" else folder.login(folder.team)
+    folder(*words.replace("URL", folder.team.simple_url).split())
     assert "orb-common" in folder.locked["default"]
-    folder.check_current(*([PUBLIC] if "EXTRA" in way else []), variable_source(folder.team))
+    folder.check_current(*([PUBLIC] if "EXTRA" in way else []), table(source(folder.team)))
     place.unlink(missing_ok=True)  # which had a token before
 
 
+NO_SOURCE = '[packages]\norb-common = "*"\n'
+
+
 @WIDE
-@pytest.mark.parametrize("words", ["run true", "check", "clean", "--python 3", "uninstall six"])
+@pytest.mark.parametrize(
+    ("words", "pipfile"),
+    [
+        *((words, "") for words in ("run true", "check", "clean", "--python 3", "uninstall six")),
+        *((words, NO_SOURCE) for words in ("lock", "install six", "update")),
+    ],
+)
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIPENV_PYPI_MIRROR"])
-def test_command_that_would_copy_a_login_is_refused(words: str, name: str, folder: Folder) -> None:
-    folder.env[name] = folder.login(folder.team)
-    assert_error(
-        folder(*words.split(), status=2), 2, "would copy the login", "fix --add-source URL"
-    )
-    assert folder.names == set()
+def test_command_that_would_copy_a_login_is_refused(
+    words: str, pipfile: str, name: str, folder: Folder
+) -> None:
+    if pipfile:
+        (folder.path / "Pipfile").write_text(pipfile)
+    before, folder.env[name] = folder.names, folder.login(folder.team)
+    said = "has no [[source]]" if pipfile else "would copy the login"
+    assert_error(folder(*words.split(), status=2), 2, said, "fix --add-source URL")
+    assert folder.names == before
 
 
 @WIDE
 @pytest.mark.parametrize("words", ["--version", "graph", "--envs", "run --help"])
 def test_login_does_not_stop_commands_without_a_new_pipfile(words: str, folder: Folder) -> None:
-    env = folder.env | {"PIP_INDEX_URL": folder.login(folder.team)}
-    done = run(PIPENV_CA, *words.split(), env=env, cwd=folder.path)
+    folder.env["PIP_INDEX_URL"] = folder.login(folder.team)
+    done = run(PIPENV_CA, *words.split(), env=folder.env, cwd=folder.path)
     assert "would copy" not in done.stderr
 
 
-@WIDE
-@pytest.mark.parametrize("words", ["lock", "install six", "update"])
-def test_pipfile_without_a_source_is_refused_with_a_login(words: str, folder: Folder) -> None:
-    (folder.path / "Pipfile").write_text('[packages]\norb-common = "*"\n')
-    folder.env["PIP_INDEX_URL"] = folder.login(folder.team)
-    assert "has no [[source]]" in folder(*words.split(), status=2).stderr
-    assert folder.names == {"Pipfile"}
-
-
-def test_sources_of_a_lock_without_a_pipfile_get_the_token(each: Folder) -> None:
+def test_lock_without_a_pipfile_is_installed_and_never_emptied(each: Folder) -> None:
     entry = '[packages]\norb-common = {version = "*", index = "codeartifact"}\n'
     write_pipfile(each.path, PYPI_SOURCE, source(each.lonely), entry)
     each("lock")
     before = (each.path / "Pipfile.lock").read_bytes()
+    (each.path / "Pipfile").unlink()
+    assert "pipenv would empty the lock" in each("lock", status=2).stderr
     for words in (["sync"], ["install", "--ignore-pipfile"]):
         shutil.rmtree(each.path / ".venv")
         (each.path / "Pipfile").unlink(missing_ok=True)
@@ -212,16 +208,6 @@ def test_sources_of_a_lock_without_a_pipfile_get_the_token(each: Folder) -> None
         assert installed_version(each.path, "orb-common") == "2.0.0"
         assert (each.path / "Pipfile.lock").read_bytes() == before
         assert each.names - {"Pipfile"} == {"Pipfile.lock", ".venv"}
-
-
-@WIDE
-def test_command_that_would_empty_a_lock_is_refused(folder: Folder) -> None:
-    write_pipfile(folder.path, source(folder.lonely), '[packages]\norb-common = "*"\n')
-    folder("lock")
-    (folder.path / "Pipfile").unlink()
-    before = (folder.path / "Pipfile.lock").read_bytes()
-    assert "pipenv would empty the lock" in folder("lock", status=2).stderr
-    assert (folder.path / "Pipfile.lock").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -249,20 +235,12 @@ def test_requirements_file_with_indexes_is_imported_without_a_token(way: str, ea
     if "2024.4.1" in each.env["PIPENV_CA_PIPENV"]:  # it imports without locking, without us too
         each("lock")
     assert each.locked["default"]["orb-common"]["version"] == "==2.0.0"
-    each.check_current(variable_source(each.team))
-
-
-@WIDE
-def test_requirements_file_without_indexes_uses_the_named_index(folder: Folder) -> None:
-    (folder.path / "r.txt").write_text("orb-common\n")
-    folder("install", "-r", "r.txt", "--index", folder.login(folder.lonely))
-    assert folder.pipfile["packages"]["orb-common"]["index"] == "codeartifact"
-    folder.check_current(PUBLIC, variable_source(folder.lonely))
+    each.check_current(table(source(each.team)))
 
 
 def test_second_first_command_waits_and_keeps_the_project(folder: Folder, tmp_path: Path) -> None:
     makes = "open('Pipfile', 'w').write('[[source]]\\n')"
-    first = folder.pipenv("", until_exists(tmp_path / "go on") + makes)
+    first = replace_pipenv(folder.env, "", until_exists(tmp_path / "go on") + makes)
     words = ("install", "--index", folder.lonely.simple_url, "orb-common")
     with started(PIPENV_CA, "install", "six", env=folder.env, cwd=folder.path) as one:
         first.wait_until_run()
@@ -279,35 +257,25 @@ def test_second_first_command_waits_and_keeps_the_project(folder: Folder, tmp_pa
 @WIDE
 @pytest.mark.parametrize("way", ["pipenv alone", "a new project"])
 def test_failed_first_command_keeps_a_pipfile_of_the_user(way: str, folder: Folder) -> None:
-    folder.pipenv("open('Pipfile', 'w').write('# mine\\n')", "sys.exit(1)")
+    replace_pipenv(folder.env, "open('Pipfile', 'w').write('# mine\\n')", "sys.exit(1)")
     words = ["--index", folder.lonely.simple_url] if way == "a new project" else []
     folder("install", *words, "orb-common", status=1)
     assert (folder.path / "Pipfile").read_text() == "# mine\n"
 
 
 @WIDE
-def test_index_named_twice_is_one_source(folder: Folder) -> None:
-    folder.env["PIP_INDEX_URL"] = folder.login(folder.team)
-    folder("install", "--index", folder.team.simple_url, "orb-common")
-    assert folder.pipfile["packages"]["orb-common"] in ("*", ENTRY)
-    folder.check_current(variable_source(folder.team))
-
-
-@WIDE
-def test_fix_add_source_creates_a_working_pipfile(folder: Folder) -> None:
+def test_fix_add_source_creates_a_working_pipfile_unless_there_is_a_lock(folder: Folder) -> None:
     words = ["fix", "--add-source", folder.lonely.simple_url]
+    (folder.path / "Pipfile.lock").write_text("{}")
+    folder(*words, status=2)
+    assert folder.names == {"Pipfile.lock"}
+    (folder.path / "Pipfile.lock").unlink()
     assert folder(*words, "--diff").stdout.startswith("--- a/Pipfile\n+++ b/Pipfile\n")
     assert folder.names == set()
     assert "Next: `pipenv-ca install --index codeartifact PACKAGE`" in folder(*words).stdout
     folder("install", "--index", "codeartifact", "orb-common")
     assert folder.pipfile["packages"] == {"orb-common": ENTRY}
-    assert folder.pipfile["source"] == [PUBLIC, variable_source(folder.lonely)]
-
-
-def test_fix_creates_no_pipfile_for_an_existing_lock(folder: Folder) -> None:
-    (folder.path / "Pipfile.lock").write_text("{}")
-    folder("fix", "--add-source", folder.lonely.simple_url, status=2)
-    assert folder.names == {"Pipfile.lock"}
+    assert folder.pipfile["source"] == [PUBLIC, table(source(folder.lonely))]
 
 
 @WIDE

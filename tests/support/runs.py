@@ -145,8 +145,7 @@ class Terminal:
     @property
     def visible(self) -> str:
         """The final text on the screen, without erased text."""
-        lines = self.shown.replace("\r\n", "\n").split("\n")
-        return "\n".join(re.sub(r"^.*\r\x1b\[K", "", line) for line in lines)
+        return re.sub(r"(?m)^.*\r\x1b\[K", "", self.shown.replace("\r\n", "\n"))
 
     @property
     def screen(self) -> str:
@@ -230,7 +229,7 @@ def expired_token(sandbox: Sandbox) -> str:
 
 
 def token_with_life(sandbox: Sandbox, seconds: int) -> str:
-    """Return a token that is not cached and has a lifetime of its own."""
+    """Return a token that is not cached and has a lifetime in seconds."""
     before = sandbox.token_life
     sandbox.token_life = seconds
     try:

@@ -203,21 +203,19 @@ def test_environment_is_the_same_for_a_drive_in_either_case() -> None:
     assert len({environment_name(f"{drive}:/projects/app/Pipfile", {}) for drive in "cC"}) == 1
 
 
-@pytest.mark.parametrize(("fails", "wanted"), [(2, b"new"), (99, b"old")])
+@pytest.mark.parametrize(("seconds", "wanted"), [(2.0, b"new"), (0.0, b"old")])
 def test_a_file_open_in_another_program_is_replaced_once_it_is_closed(
-    fails: int, wanted: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: float, wanted: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "Pipfile"
+    path, tries, replace = tmp_path / "Pipfile", iter("12"), os.replace
     path.write_bytes(b"old")
-    tries = iter([True] * fails)
-    replace = os.replace
 
     def held(source: str, target: str) -> None:
-        if next(tries, False):
+        if next(tries, None):
             raise PermissionError(errno.EACCES, "Access is denied")
         replace(source, target)
 
-    monkeypatch.setattr(io, "_HELD_SECONDS", 2.0 if fails == 2 else 0.0)
+    monkeypatch.setattr(io, "_HELD_SECONDS", seconds)
     monkeypatch.setattr(os, "replace", held)
     with contextlib.suppress(PermissionError):
         io.write_file(str(path), b"new")

@@ -42,11 +42,9 @@ def test_scanner_finds_a_usable_token_whole_cut_embedded_or_encoded(text: str, f
     [
         ("pipenv-ca lock", TOKEN, "", True),
         ("pipenv-ca lock", "", "\n".join((TOKEN[:500], TOKEN[500:])), True),
-        ("pipenv-ca token", TOKEN, "", False),
         ("pipenv-ca token", "", TOKEN, True),
         ("pipenv-ca --ca-profile dev env --shell sh", TOKEN, "", False),
         ("keyring get https://host/ aws", TOKEN, "", False),
-        ("pipenv-ca login --dry-run token", TOKEN, "", True),
         ("pipenv-ca run pip install token", TOKEN, "", True),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from codeartifact_pipenv.terminal.text import cells, table, wrap
 
 TEXTS = [
-    "There is no keyring; `pipx install keyring` helps, in any environment of this machine.",
+    "The keyring is missing; `pipx install keyring` helps, in any environment of this machine.",
     "/a/very/long/path/without/any/blank/in/it/that/does/not/fit/anywhere and more",
     "日本語のパッケージ 日本語 é é und e\u0301 more of it, and of it",
     "   ",
