@@ -422,7 +422,8 @@ def refuse_index_by_url(arguments: Sequence[str], sources: Sequence[Source]) -> 
         if given.kind == INDEX and is_url and given.value not in names:
             raise ConfigurationError(
                 f"{given.option} names an index by its URL, which would add another source.",
-                "Name a source of the Pipfile instead, such as --index codeartifact.",
+                "Name a source of the Pipfile instead, such as --index codeartifact; `pipenv-ca fix "
+                "--add-source URL` adds one.",
             )
 
 
