@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -15,7 +16,6 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 pytestmark = pytest.mark.wide
@@ -259,9 +259,10 @@ def test_local_find_links_serve_only_names_that_no_repository_has(
     work: PrivateProject, tmp_path: Path
 ) -> None:
     wheels = tmp_path / "my wheels"
-    for name, version in (("loc-al", "1.0"), ("pub-lic", "5.0"), ("team-app", STRANGE)):
+    make_wheel(Path(work.env["HOME"]) / "wheels", "loc-al", "1.0")
+    for name, version in (("pub-lic", "5.0"), ("team-app", STRANGE)):
         make_wheel(wheels, name, version)
-    env = {"PIP_FIND_LINKS": wheels.as_uri()}
+    env = {"PIP_FIND_LINKS": f"{wheels.as_uri()} ~/wheels"}
     work.write('team-app = "*"\nloc-al = "*"\npub-lic = "*"', "empty", "team")
     work.well("install", **env)
     assert work.locked() == TEAM | {"loc-al": ("1.0", "pypi"), "pub-lic": ("5.0", "pypi")}
