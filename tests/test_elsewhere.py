@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from support.clients import Clients
 
-WIDE = pytest.mark.wide
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
 OLDEST = "2023.12.1"
 NAME = "acme-lib"
 OURS, THEIRS = "WHOSE = 'ours'", "WHOSE = 'theirs'"
@@ -46,6 +46,7 @@ class Attack(NamedTuple):
         """Replace the names of places in a text."""
         url = self.server.url.removesuffix("/")
         places = {
+            "{PIP}": PIP,
             "{DIR}": str(self.folder),
             "{URL}": url,
             "{SITE}": url.removesuffix("/simple"),
@@ -87,7 +88,7 @@ class Way(NamedTuple):
     """One way for an attacker's file to get in.
 
     ``says`` is the place that a refusal names, or the warning of a command that works; a name of
-    a file that begins with ~ is the user's own.
+    a file that begins with ~ is the user's own; ``in_ci`` tells that CI tries an old pipenv, too.
     """
 
     words: str
@@ -96,16 +97,18 @@ class Way(NamedTuple):
     env: Mapping[str, str] = {}
     scripts: str = ""
     layouts: tuple[str, ...] = ("one", "two")
+    in_ci: bool = False
 
 
 EXTRA_LINE = "--extra-index-url {URL}\nacme-lib\n"
 PIP = "run pip install acme-lib"
-R, C, LINKS = "r.txt", "c.txt", {"c.txt": "-f {DIR}\n"}
+R, C = "r.txt", "c.txt"
+OWN_LINE = {R: "-i {OWN}\n"}
 
 
-def deps(script: str, says: str = "[scripts] deps", more: str = "", **env: str) -> Way:
+def deps(script: str, says: str = "[scripts] deps", more: str = "", **given: Any) -> Way:
     """Return a way by the script ``deps``."""
-    return Way(f"run deps {more}", says, scripts=f"deps = {script}", env=env)
+    return Way(f"run deps {more}", says, scripts=f"deps = {script}", **given)
 
 
 def dotenv(text: str, words: str, says: str, **files: str) -> Way:
@@ -114,125 +117,95 @@ def dotenv(text: str, words: str, says: str, **files: str) -> Way:
 
 
 # The property tests of pip's settings hold every spelling of each option, file and variable.
-REFUSED = {
+REFUSED = [
     # Arguments of pip.
-    "-f": Way(f"{PIP} -f {{DIR}}", "-f names files"),
-    "--index": Way(f"{PIP} --index {{PUBLIC}}", "--index names an index"),
-    "--no-index": Way(f"{PIP} --no-index -f {{DIR}}", "--no-index keeps pip"),
-    "expanded": Way(f"{PIP} $HIDDEN", "--find-links", env={"HIDDEN": "--find-links={DIR}"}),
-    "python -m pip": Way("run python -m pip install -f {DIR} acme-lib", "-f names files"),
+    Way("{PIP} -f {DIR}", "-f names files"),
+    Way("{PIP} --index {PUBLIC}", "--index names an index"),
+    Way("{PIP} --no-index -f {DIR}", "--no-index keeps pip"),
+    Way("{PIP} $HIDDEN", "--find-links", env={"HIDDEN": "--find-links={DIR}"}),
+    Way("run python -m pip install -f {DIR} acme-lib", "-f names files"),
     # Arguments of pipenv.
-    "install -i": Way("install -i {URL} acme-lib", "-i names an index by its URL"),
-    "install -i own": Way("install -i {OWN} acme-lib", "--index codeartifact"),
-    "extra args -f": Way("install --extra-pip-args '-f {DIR}' acme-lib", "-f in --extra-pip-args"),
-    "extra args -c": Way("lock --extra-pip-args '-c c.txt'", "c.txt, line 1", {C: EXTRA_LINE}),
+    Way("install -i {URL} acme-lib", "-i names an index by its URL"),
+    Way("install -i {OWN} acme-lib", "--index codeartifact"),
+    Way("install --extra-pip-args '-f {DIR}' acme-lib", "-f in --extra-pip-args"),
+    Way("lock --extra-pip-args '-c c.txt'", "c.txt, line 1", {C: EXTRA_LINE}),
     # Requirements and constraints files.
-    "install -r": Way("install -r r.txt", "{PROJECT}/r.txt, line 1", {R: EXTRA_LINE}),
-    "pip -c": Way(f"{PIP} -c c.txt", "c.txt, line 1", {C: "-i {URL}\n"}),
-    "pip -r nested": Way(
-        f"{PIP} -Ur deep/r.txt",
+    Way("install -r r.txt", "{PROJECT}/r.txt, line 1", {R: EXTRA_LINE}),
+    Way("{PIP} -c c.txt", "c.txt, line 1", {C: "-i {URL}\n"}),
+    Way(
+        "{PIP} -Ur deep/r.txt",
         "{PROJECT}/c.txt, line 3",
         {"deep/r.txt": "-c ../c.txt\n", C: "a\\\nb\n--extra {URL}\n"},
     ),
-    "pip -r with a variable": Way(
-        f"{PIP} -r r.txt", "r.txt, line 1", {R: "${WHERE}\n"}, {"WHERE": "-f {DIR}"}
-    ),
-    "pip -r on the net": Way(f"{PIP} -r {{SITE}}/bad.txt", "{SITE}/bad.txt, line 1"),
-    "pip -c that does not exist": Way(f"{PIP} -c {{SITE}}/none.txt", "cannot be fetched: "),
-    "PIP_CONSTRAINT": Way(PIP, "c.txt, line 1", LINKS, {"PIP_CONSTRAINT": C}),
+    Way("{PIP} -r r.txt", "r.txt, line 1", {R: "${WHERE}\n"}, {"WHERE": "-f {DIR}"}),
+    Way("{PIP} -r {SITE}/bad.txt", "{SITE}/bad.txt, line 1"),
+    Way("{PIP} -c {SITE}/none.txt", "cannot be fetched: "),
+    Way("{PIP}", "c.txt, line 1", {C: "-f {DIR}\n"}, {"PIP_CONSTRAINT": C}),
     # Assignments before pip.
-    "assigned extra index": Way(
+    Way(
         "run A=1 PIP_EXTRA_INDEX_URL={URL} python -m pip install acme-lib",
         "PIP_EXTRA_INDEX_URL= names an extra index",
     ),
-    "assigned nothing": Way("run PIP_INDEX_URL= pip install acme-lib", "PIP_INDEX_URL="),
-    "assigned configuration": Way(
+    Way("run PIP_INDEX_URL= pip install acme-lib", "PIP_INDEX_URL="),
+    Way(
         "run PIP_CONFIG_FILE=pip.conf pip install acme-lib",
         "c.txt, line 1",
         {"pip.conf": "[global]\nConstraint = c.txt\n", C: EXTRA_LINE},
     ),
-    "assigned name of a file that needs a copy": Way(
-        "run PIP_CONSTRAINT=r.txt pip install acme-lib", "PIP_CONSTRAINT names", {R: "-i {OWN}\n"}
-    ),
+    Way("run PIP_CONSTRAINT=r.txt pip install acme-lib", "PIP_CONSTRAINT names", OWN_LINE),
     # Scripts.
-    "script -f": deps('"pip install -f {DIR} acme-lib"'),
-    "script with words": deps('"pip install"', more="--extra-index-url {URL} acme-lib"),
-    "script of lines": deps('["echo x", "pip install -i {URL} acme-lib"]'),
-    "script that assigns": deps(
-        '"PIP_FIND_LINKS={DIR} pip install acme-lib"', "PIP_FIND_LINKS= in [scripts] deps"
-    ),
-    "script and .env": dotenv(
-        "OPTS=--extra-index-url={URL}", "run deps", "[scripts] deps"
-    )._replace(scripts='deps = "pip install $OPTS acme-lib"'),
-    "script of lines that needs a copy": deps(
-        '["pip install -r r.txt", "echo x"]', "several lines"
-    )._replace(files={R: "-i {OWN}\n"}),
+    deps('"pip install -f {DIR} acme-lib"'),
+    deps('"pip install"', more="--extra-index-url {URL} acme-lib"),
+    deps('["echo x", "pip install -i {URL} acme-lib"]'),
+    deps('"PIP_FIND_LINKS={DIR} pip install acme-lib"', "PIP_FIND_LINKS= in [scripts] deps"),
+    deps('"pip install $OPTS acme-lib"', files={".env": "OPTS=--extra-index-url={URL}\n"}),
+    deps('["pip install -r r.txt", "echo x"]', "several lines", files=OWN_LINE),
     # The project's .env.
-    ".env find-links": dotenv("PIP_FIND_LINKS={DIR}", "lock", ".env sets PIP_FIND_LINKS"),
-    ".env and sync": dotenv("PIP_Find_Links={DIR}", "sync", ".env sets PIP_Find_Links"),
-    ".env constraint": dotenv("PIP_CONSTRAINT=c.txt", "lock", "c.txt, line 1", **{C: EXTRA_LINE}),
-    ".env words": dotenv(
+    dotenv("PIP_FIND_LINKS={DIR}", "lock", ".env sets PIP_FIND_LINKS"),
+    dotenv("PIP_Find_Links={DIR}", "sync", ".env sets PIP_Find_Links"),
+    dotenv("PIP_CONSTRAINT=c.txt", "lock", "c.txt, line 1", **{C: EXTRA_LINE}),
+    dotenv(
         'PIPENV_EXTRA_PIP_ARGS=["-f", "{DIR}"]',
         "lock",
         "-f in PIPENV_EXTRA_PIP_ARGS of {PROJECT}/.env",
     ),
     # The user's environment, which may be meant for another project.
-    "environment and lock": Way(
-        "lock", "PIP_EXTRA_INDEX_URL names", env={"PIP_EXTRA_INDEX_URL": "{URL}"}
-    ),
-    "environment and install": Way(
-        "install acme-lib", "Unset PIP_INDEX_URL", env={"PIP_INDEX_URL": "{URL}"}
-    ),
-    "environment and pip": Way(PIP, "PIP_Index_URL names", env={"PIP_Index_URL": "{URL}"}),
-}
+    Way("lock", "PIP_EXTRA_INDEX_URL names", env={"PIP_EXTRA_INDEX_URL": "{URL}"}),
+    Way("install acme-lib", "Unset PIP_INDEX_URL", env={"PIP_INDEX_URL": "{URL}"}),
+    Way("{PIP}", "PIP_Index_URL names", env={"PIP_Index_URL": "{URL}"}),
+]
 CONF = "~/.config/pip/pip.conf"
+BOTH = "find-links =\n  {DIR}\n--Extra_Index-url = {URL}\n"
 FIND_LINKS = {"PIP_FIND_LINKS": "{DIR}"}
 LEFT_OUT = "left out here"
 ONE, TWO = ("one",), ("two",)
-PRIVATE = {
-    "lock with find-links": Way("lock", env=FIND_LINKS, layouts=TWO),
-    "lock without index": Way("lock", env=FIND_LINKS | {"PIP_NO_INDEX": "1"}, layouts=ONE),
-    "lock with links on the net": Way(
-        "lock", LEFT_OUT, env={"PIP_FIND_LINKS": "{URL}/acme-lib/"}, layouts=TWO
-    ),
-    "lock as written": Way("--ca-route as-written lock", LEFT_OUT, env=FIND_LINKS, layouts=ONE),
-    "lock with pip.conf": Way(
-        "lock",
-        files={CONF: "[global]\nfind-links =\n  {DIR}\nextra-index-url = {URL}\n"},
-        layouts=TWO,
-    ),
-    "install with find-links": Way(
-        "install acme-lib", env={"PIP_FIND_LINKS": "file://{DIR}"}, layouts=ONE
-    ),
-    "pip with find-links": Way(PIP, env=FIND_LINKS),
-    "pip with pip.conf": Way(
-        PIP, files={CONF: "[install]\nFind_Links = {DIR}\n--extra-index-url = {URL}\n"}
-    ),
-    "pip -i own with pip.conf": Way(
-        f"{PIP} -i {{OWN}}",
-        LEFT_OUT,
-        {CONF: "[global]\nextra-index-url = {URL}\nfind-links = {DIR}\n"},
-    ),
-    "pip -c on the net": Way(f"{PIP} -c {{SITE}}/plain.txt"),
-    "PIP_CONSTRAINT on the net": Way(PIP, env={"PIP_CONSTRAINT": "{SITE}/plain.txt"}),
-}
+PRIVATE = [
+    Way("lock", env=FIND_LINKS, layouts=TWO),
+    Way("lock", env=FIND_LINKS | {"PIP_NO_INDEX": "1"}, layouts=ONE),
+    Way("lock", LEFT_OUT, env={"PIP_FIND_LINKS": "{URL}/acme-lib/"}, layouts=TWO),
+    Way("--ca-route as-written lock", LEFT_OUT, env=FIND_LINKS, layouts=ONE),
+    Way("lock", files={CONF: f"[global]\n{BOTH}"}, layouts=TWO, in_ci=True),
+    Way("install acme-lib", env={"PIP_FIND_LINKS": "file://{DIR}"}, layouts=ONE),
+    Way("{PIP}", env=FIND_LINKS, in_ci=True),
+    Way("{PIP}", files={CONF: f"[install]\n{BOTH}"}),
+    Way("{PIP} -i {OWN}", LEFT_OUT, {CONF: f"[global]\n{BOTH}"}),
+    Way("{PIP} -c {SITE}/plain.txt"),
+    Way("{PIP}", env={"PIP_CONSTRAINT": "{SITE}/plain.txt"}),
+]
 # Files that name only the project's own source: pip gets a copy without that line.
 OWN_FILES = {
     R: "-i {OWN}\n--constraint 'c d.txt'\nacme-lib\n",
     "c d.txt": "--extra-index-url {OWN}\n-r {SITE}/plain.txt\n",
 }
-COPIED = {
-    "nested": Way("run pip install --requirement=r.txt", files=OWN_FILES),
-    "UTF-16": Way(
-        "run pip install -rutf-16.txt", files={"utf-16.txt": "-i {OWN}\nacme-lib\n"}, layouts=TWO
-    ),
-    "script": deps('"X=1 pip install -Ur r.txt"', "", "acme-app")._replace(
-        files=OWN_FILES, layouts=ONE
-    ),
-    "variable": Way(PIP, files=OWN_FILES, env={"PIP_CONSTRAINT": R}, layouts=TWO),
-    "imported": Way("install -r r.txt", files={**OWN_FILES, "c d.txt": ""}, layouts=TWO),
-    "extra args": Way("lock --extra-pip-args '-c r.txt'", files=OWN_FILES, layouts=ONE),
-}
+UTF_16 = {"utf-16.txt": "-i {OWN}\nacme-lib\n"}
+COPIED = [
+    Way("run pip install --requirement=r.txt", files=OWN_FILES),
+    Way("run pip install -rutf-16.txt", files=UTF_16, layouts=TWO),
+    deps('"X=1 pip install -Ur r.txt"', "", "acme-app", files=OWN_FILES, layouts=ONE),
+    Way("{PIP}", files=OWN_FILES, env={"PIP_CONSTRAINT": R}, layouts=TWO),
+    Way("install -r r.txt", files={**OWN_FILES, "c d.txt": ""}, layouts=TWO),
+    Way("lock --extra-pip-args '-c r.txt'", files=OWN_FILES, layouts=ONE),
+]
 
 
 class Attempt:
@@ -264,7 +237,7 @@ class Attempt:
         self.before = self.files
         self.attack.server.asked.clear()
         env = self.env | {name: self.fill(value) for name, value in way.env.items()}
-        words = map(self.fill, shlex.split(way.words))
+        words = shlex.split(self.fill(way.words))
         return run(PIPENV_CA, *words, env=env, cwd=self.folder, timeout=120)
 
     def __call__(self, words: str, **env: str) -> Result:
@@ -295,10 +268,11 @@ class Attempt:
         assert done.status == 0, done.output
         assert way.says in done.stderr
         assert done.stderr.count("warning: ") == bool(way.says), done.stderr
-        if "run" not in way.words.split():
+        words = self.fill(way.words).split()
+        if "run" not in words:
             assert self.lock_entry()["version"] == "==1.0"
             assert self.lock_entry()["hashes"] == [self.attack.hash]
-        if "lock" not in way.words.split():
+        if "lock" not in words:
             assert self.whose() == OURS
         assert not self.attacker_was_asked()
 
@@ -311,10 +285,16 @@ def attempt(
     return Attempt(attack, clean_env, project, getattr(request, "param", "two"))
 
 
-def each(ways: dict[str, Way]) -> list[Any]:
+def each(ways: list[Way], *, is_old: bool = False) -> list[Any]:
+    """Return a parameter for each layout of each way; marked if it is for an old pipenv."""
     return [
-        pytest.param(layout, way, id=f"{name}, {layout}")
-        for name, way in ways.items()
+        pytest.param(
+            layout,
+            way,
+            id=f"{way.words}, {' '.join([*way.files, *way.env, way.scripts])}, {layout}",
+            marks=() if not is_old else WIDE if (way.in_ci, layout) == (True, "two") else MATRIX,
+        )
+        for way in ways
         for layout in way.layouts
     ]
 
@@ -391,20 +371,10 @@ def test_output_of_requirements_can_be_installed_and_imported(attempt: Attempt) 
     assert attempt.lock_entry()["hashes"] == [attempt.attack.hash]
 
 
-# In CI one for each of pip's two callers.
-IN_CI = {"lock with pip.conf", "pip with find-links"}
+OF_ANY_AGE = [way for way in PRIVATE if "as-written" not in way.words]
 
 
-@pytest.mark.parametrize(
-    ("attempt", "way"),
-    [
-        pytest.param(*each.values, id=each.id, marks=WIDE if of_ci else pytest.mark.matrix)
-        for each in each(PRIVATE)
-        for of_ci in [each.id in {f"{name}, two" for name in IN_CI}]
-        if "as written" not in str(each.id)
-    ],
-    indirect=["attempt"],
-)
+@pytest.mark.parametrize(("attempt", "way"), each(OF_ANY_AGE, is_old=True), indirect=["attempt"])
 def test_oldest_pipenv_gets_the_private_package(
     attempt: Attempt, way: Way, clients: Clients
 ) -> None:
@@ -412,7 +382,7 @@ def test_oldest_pipenv_gets_the_private_package(
     attempt.check_private(way)
 
 
-@pytest.mark.matrix
+@MATRIX
 def test_output_of_requirements_of_the_oldest_pipenv_can_be_installed(
     attempt: Attempt, clients: Clients
 ) -> None:

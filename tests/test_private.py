@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -15,7 +16,6 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 pytestmark = pytest.mark.wide
@@ -130,9 +130,6 @@ def only_token(work: PrivateProject) -> dict[str, str]:
     return {**keys, "AWS_EC2_METADATA_DISABLED": "true", "CODEARTIFACT_AUTH_TOKEN": token}
 
 
-# --- a 404 counts only from a repository that exists ---------------------------------------
-
-
 @pytest.mark.parametrize(
     "words", [["lock"], ["install", "team-app"], ["run", "pip", "install", "team-app"]]
 )
@@ -176,9 +173,6 @@ def test_a_served_page_proves_that_a_repository_exists(work: PrivateProject) -> 
         assert work.locked() == {"pub-lic": ("1.0", "pypi")}
 
 
-# --- what is private -----------------------------------------------------------------------
-
-
 def test_names_that_settings_or_a_pylock_mark_are_never_public(work: PrivateProject) -> None:
     work.write('team-app = "*"', "empty")
     said = "the settings or the lock mark it as private", "[package-missing]"
@@ -209,9 +203,6 @@ def test_a_lock_with_other_source_names_keeps_names_private(work: PrivateProject
         assert not {"team-app", "team-lib"} & {*seen.public}
         assert succeeds or work.lock.read_text() == former
     assert work.locked() == TEAM
-
-
-# --- hashes that were not served ----------------------------------------------------------
 
 
 def lock_of(entries: Mapping[str, object]) -> str:
@@ -264,16 +255,14 @@ def test_entries_that_were_not_resolved_are_not_verified(
     assert work.locked()["team-lib"][0] == "0.9"
 
 
-# --- the user's files ---------------------------------------------------------------
-
-
 def test_local_find_links_serve_only_names_that_no_repository_has(
     work: PrivateProject, tmp_path: Path
 ) -> None:
     wheels = tmp_path / "my wheels"
-    for name, version in (("loc-al", "1.0"), ("pub-lic", "5.0"), ("team-app", STRANGE)):
+    make_wheel(Path(work.env["HOME"]) / "wheels", "loc-al", "1.0")
+    for name, version in (("pub-lic", "5.0"), ("team-app", STRANGE)):
         make_wheel(wheels, name, version)
-    env = {"PIP_FIND_LINKS": wheels.as_uri()}
+    env = {"PIP_FIND_LINKS": f"{wheels.as_uri()} ~/wheels"}
     work.write('team-app = "*"\nloc-al = "*"\npub-lic = "*"', "empty", "team")
     work.well("install", **env)
     assert work.locked() == TEAM | {"loc-al": ("1.0", "pypi"), "pub-lic": ("5.0", "pypi")}
@@ -281,9 +270,6 @@ def test_local_find_links_serve_only_names_that_no_repository_has(
     assert "Successfully installed loc-al-1.0" in seen.done.stdout
     assert "team-app-1.0" in seen.done.stdout
     work.run("lock", **env, PIPENV_CA_PRIVATE_PACKAGES="loc-al").fails()
-
-
-# --- a mirror that is a repository ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["variable", "login", "option"])
@@ -317,9 +303,6 @@ def test_private_packages_are_not_taken_from_a_mirror(work: PrivateProject) -> N
     work.write('team-app = "*"', "empty")
     mirror = work.url("all")
     work.fails_to_lock(PIPENV_PYPI_MIRROR=mirror, PIPENV_CA_PRIVATE_PACKAGES="team-app")
-
-
-# --- the source that --index names ---------------------------------------------------------
 
 
 def test_install_with_index_asks_only_that_repository(work: PrivateProject) -> None:

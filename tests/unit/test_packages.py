@@ -101,13 +101,14 @@ def test_versions_are_read_from_names_of_distributions() -> None:
     names = "acme-1.0-py3-none-any.whl acme-1.0-1-cp311-cp311-win32.whl acme-2.0.zip"
     others = "acme-3+local.tar.gz acme-4.0-py3.11.egg acme-5.0.exe acme-beta.tar.gz acme.whl"
     files = [file(name) for name in f"{names} {others}".split()]
-    assert allowed("", files) == ["1.0", "2.0", "3+local"]
+    for specifier in ("", "no specifier"):
+        assert allowed(specifier, files) == ["1.0", "2.0", "3+local"]
 
 
 def test_pre_releases_count_if_requested_or_alone() -> None:
     both = wheels("1.0", "2.0rc1")
     assert allowed("", both) == ["1.0"]
-    assert allowed("", both, prereleases=True) == allowed("1.0", both) == ["1.0", "2.0rc1"]
+    assert allowed("", both, prereleases=True) == ["1.0", "2.0rc1"]
     assert allowed(">=2.0rc1", both) == ["2.0rc1"]
     for specifier in ("", ">=1", "~=2.0rc0"):
         assert allowed(specifier, wheels("2.0rc1")) == ["2.0rc1"]

@@ -157,8 +157,6 @@ def test_metadata_of_the_project_alone_is_read_from_a_wheel(compression: int) ->
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("Acme.Tools-1.0-py3-none-any.whl", PLACE),
-        (WHEEL, "Acme.Tools-1.0.dist-info/METADATA"),
         ("ACME__tools-1.0-1-py3-none-any.whl", "acme.tools-1.0+x.1.dist-info/METADATA"),
         (WHEEL, "acme_tools.dist-info/METADATA"),
     ],
