@@ -294,7 +294,6 @@ WAYS = [
     container("AUTHORIZATION_TOKEN_FILE", "", AUTHORIZATION_TOKEN_FILE="/no/such"),
     container("AUTHORIZATION_TOKEN_FILE", "break", AUTHORIZATION_TOKEN_FILE="{home}/token"),
     container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"{}"),
-    container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"[]"),
     # an instance
     imds(NO_KEYS, (404, b"")),
     imds("instance metadata ... [credentials-source] ... AWS_EC2_METADATA_DISABLED", (200, b"1")),
