@@ -24,6 +24,7 @@ from codeartifact_pipenv.wrapper.plan import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from codeartifact_pipenv.project.pipfile import Project
@@ -80,7 +81,7 @@ def test_usual_names_of_token_variables_are_accepted(name: str) -> None:
 STRAY = "https://evil.example/${CODEARTIFACT_AUTH_TOKEN}/x.whl"
 
 
-def locked_project(folder: Path, entry: dict[str, object]) -> Project:
+def locked_project(folder: Path, entry: Mapping[str, object]) -> Project:
     write_pipfile(folder, PYPI_SOURCE, f'[[source]]\nname = "s"\nurl = "{URL}"\n')
     (folder / "Pipfile.lock").write_text(json.dumps({"default": entry}))
     return load_project({}, str(folder), lambda: None)
@@ -91,7 +92,7 @@ def locked_project(folder: Path, entry: dict[str, object]) -> Project:
     [{"x": {"file": STRAY}}, {f"x @ {STRAY}": {"version": "*"}}, {"x": {"extras": [STRAY]}}],
 )
 def test_a_lock_that_would_send_the_token_elsewhere_is_refused(
-    entry: dict[str, object], tmp_path: Path
+    entry: Mapping[str, object], tmp_path: Path
 ) -> None:
     project = locked_project(tmp_path, entry)
     with pytest.raises(ConfigurationError, match=r"Pipfile\.lock would send the token"):
