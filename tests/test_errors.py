@@ -85,13 +85,13 @@ def test_credentials_that_cannot_be_used_are_an_error_that_names_them(
 
 @pytest.mark.wide  # botocore waits between attempts
 def test_throttled_calls_are_repeated(attempt: Attempt) -> None:
-    attempt.sandbox.throttle(6, retry_after=0)
+    attempt.sandbox.throttle(11, retry_after=0)
     calls = Calls(attempt.sandbox)
     try:
         assert get_token(attempt.sandbox, attempt.env, attempt.folder)
     finally:
         attempt.sandbox.throttle(0)
-    assert calls.count() == 7
+    assert calls.count() == 5 + 7
 
 
 # --- the project's files -----------------------------------------------------------------
