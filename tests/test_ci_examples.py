@@ -210,7 +210,7 @@ def test_action_takes_the_role_and_the_next_step_runs_bare_pipenv(job: Reader) -
     with github_identity(job.env) as of_job:
         job.env = of_job.env
         log = play_action(job, role=CI_ROLE)
-    assert [each.target for each in of_job.asked] == ["/id?api=2&audience=sts.amazonaws.com"]
+    assert [target for target, _ in of_job.asked] == ["/id?api=2&audience=sts.amazonaws.com"]
     token = job.env["CODEARTIFACT_AUTH_TOKEN"]
     assert log.count(token) == log.count(f"::add-mask::{token}\n") == 1
     assert token == get_token(job.acme, job.env, job.folder)

@@ -73,15 +73,8 @@ def in_hours(hours: float) -> str:
 class Way(NamedTuple):
     """One way in which credentials fail.
 
-    Attributes:
-        message: the sentence, the code and the hint, with " ... " for what is left out.
-            Variables that are not set may only be named here.
-        env: variables; {home} and {url} are the home folder and a server's address.
-        config: the content of ~/.aws/config, if any.
-        credentials: the content of ~/.aws/credentials, if any.
-        files: other files, by path.
-        profile: the profile to use, if any.
-        answer: the status and body of the server's answer.
+    Between " ... " in the message anything may stand. In values, {home}, {url}, {address} and
+    {closed} are the home folder, a server's URL and address, and a port without a server.
     """
 
     message: str
@@ -94,6 +87,7 @@ class Way(NamedTuple):
 
 
 def bare(message: str, **env: str) -> Way:
+    """Return a way that needs only variables."""
     return Way(message, env)
 
 
@@ -294,7 +288,6 @@ WAYS = [
     container("AUTHORIZATION_TOKEN_FILE", "", AUTHORIZATION_TOKEN_FILE="/no/such"),
     container("AUTHORIZATION_TOKEN_FILE", "break", AUTHORIZATION_TOKEN_FILE="{home}/token"),
     container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"{}"),
-    container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"[]"),
     # an instance
     imds(NO_KEYS, (404, b"")),
     imds("instance metadata ... [credentials-source] ... AWS_EC2_METADATA_DISABLED", (200, b"1")),

@@ -85,24 +85,13 @@ def test_credentials_that_cannot_be_used_are_an_error_that_names_them(
 
 @pytest.mark.wide  # botocore waits between attempts
 def test_throttled_calls_are_repeated(attempt: Attempt) -> None:
-    attempt.sandbox.throttle(6, retry_after=0)
+    attempt.sandbox.throttle(11, retry_after=0)
     calls = Calls(attempt.sandbox)
     try:
         assert get_token(attempt.sandbox, attempt.env, attempt.folder)
     finally:
         attempt.sandbox.throttle(0)
-    assert calls.count() == 7
-
-
-@pytest.mark.wide
-def test_a_truncated_response_is_requested_again_and_then_reported(attempt: Attempt) -> None:
-    attempt.sandbox.truncate(100, times=2, on="api")
-    assert get_token(attempt.sandbox, attempt.env, attempt.folder)
-    attempt.sandbox.truncate(100, on="api")
-    try:
-        attempt.fails(1, "is incomplete", words=("--ca-refresh", "lock"), code="service-fault")
-    finally:
-        attempt.sandbox.heal()
+    assert calls.count() == 5 + 7
 
 
 # --- the project's files -----------------------------------------------------------------
@@ -118,7 +107,6 @@ IN_PACKAGE = '[packages]\nx = {file = "https://e.org/${CODEARTIFACT_AUTH_TOKEN}"
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        ('[[source]]\nname = "a"\n', None, "has no url"),
         (LEAK.format(STRAY), "token-elsewhere", "would send the token in CODEARTIFACT_AUTH_TOKEN"),
         (LEAK.format(NEAR.replace("https", "http")), "token-elsewhere", "http, not https (near: "),
         (LEAK.format(NEAR.replace("/pypi", ":443x/pypi")), None, "443x"),
@@ -126,7 +114,7 @@ IN_PACKAGE = '[packages]\nx = {file = "https://e.org/${CODEARTIFACT_AUTH_TOKEN}"
         ('[packages]\nsix = "*"\norb-common = \n', None, "line 3, column"),
         ('[packages]\nsix = "*"  # caf\udce9\n', None, "Pipfile, line 2"),
     ],
-    ids=["no-url", "foreign", "http", "text-port", "package", "toml", "encoding"],
+    ids=["foreign", "http", "text-port", "package", "toml", "encoding"],
 )
 def test_a_pipfile_that_leaks_the_token_or_is_invalid_is_refused(
     text: str, code: str | None, said: str, attempt: Attempt
@@ -141,7 +129,6 @@ def test_a_pipfile_that_leaks_the_token_or_is_invalid_is_refused(
     ("words", "said"),
     [
         (("token", f"http://{AWS_HOST}/pypi/team/"), "it is http, not https"),
-        (("token", "--domain", "my-dom"), "AWS region is not set"),
         (("token",), "not valid TOML"),
     ],
 )
@@ -150,21 +137,6 @@ def test_token_explains_why_it_has_no_repository(
 ) -> None:
     (attempt.folder / "Pipfile").write_text("[packages\n")
     attempt.fails(2, said, words=words)
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "said"),
-    [
-        (".env", b"NAME=caf\xe9\n", "PIPENV_DONT_LOAD_ENV=1"),
-        (".env", b"PIPENV_PIPFILE=x/Pipfile\n", "PIPENV_PIPFILE names x/Pipfile"),
-        ("pyproject.toml", b"[tool.codeartifact-pipenv]\nprofil = 'x'\n", "sets profil, which is"),
-    ],
-)
-def test_a_broken_file_next_to_the_pipfile_is_reported(
-    name: str, data: bytes, said: str, attempt: Attempt
-) -> None:
-    (attempt.folder / name).write_bytes(data)
-    attempt.fails(2, said)
 
 
 # --- left to pipenv ---------------------------------------------------------------

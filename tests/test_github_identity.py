@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.answers import Asked
 from support.files import files_with
 from support.github import PASSWORD, github
 from support.runs import Calls, assert_error, without_credentials
@@ -31,7 +30,7 @@ def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
         token = user.run("token", user.url, env=job.env)
         assert (token.status, token.stderr) == (0, "")
         assert user.keyring(env=job.env).stdout == token.stdout
-        assert job.asked == [Asked("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}")]
+        assert job.asked == [("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}")]
         assert calls.count() == 1
         doctor = user.run("doctor", "--all", env=job.env)
     assert "assumed-role/ci/pipenv-ca-acme-app-77" in doctor.stdout

@@ -6,17 +6,10 @@ import contextlib
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-
-class Asked(NamedTuple):
-    """A request: its target, and what proves who asks."""
-
-    target: str
-    authorization: str | None
 
 
 class AnsweringServer(ThreadingHTTPServer):
@@ -25,7 +18,7 @@ class AnsweringServer(ThreadingHTTPServer):
     Attributes:
         answer: the status and the body.
         delay: the seconds until the answer.
-        asked: the requests.
+        asked: the targets of the requests, and what proves who asks.
         connections: the number of connections, with or without a request.
     """
 
@@ -33,7 +26,7 @@ class AnsweringServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = (status, body)
         self.delay = 0.0
-        self.asked: list[Asked] = []
+        self.asked: list[tuple[str, str | None]] = []
         self.connections = 0
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
@@ -56,7 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def do_GET(self) -> None:
-        self.server.asked.append(Asked(self.path, self.headers["Authorization"]))
+        self.server.asked.append((self.path, self.headers["Authorization"]))
         time.sleep(self.server.delay)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         status, body = self.server.answer

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from support.answers import AnsweringServer, Asked
+from support.answers import AnsweringServer
 from support.sandbox import IDENTITY
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class GitHub(NamedTuple):
     """The environment of a job, and the requests for its identity."""
 
     env: dict[str, str]
-    asked: list[Asked]
+    asked: list[tuple[str, str | None]]
 
 
 @contextmanager

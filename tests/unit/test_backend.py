@@ -189,13 +189,3 @@ def test_keyring_finds_the_backend_between_its_chainer_and_the_system_stores(
     listed = run(KEYRING, "--list-backends", env=clean_env, cwd=tmp_path)
     assert (listed.status, listed.stderr) == (0, "")
     assert "codeartifact_pipenv.auth.backend.CodeArtifactBackend (priority: 9.95)" in listed.stdout
-
-
-def test_keyring_get_prints_the_token_and_nothing_else(
-    clean_env: dict[str, str], tmp_path: Path
-) -> None:
-    """Pip runs `keyring get URL aws`."""
-    env = clean_env | {"CODEARTIFACT_AUTH_TOKEN": TOKEN}
-    assert run(KEYRING, "get", URL, "aws", env=env, cwd=tmp_path) == (0, f"{TOKEN}\n", "")
-    wrong = run(KEYRING, "get", URL, "me", env=env, cwd=tmp_path)
-    assert (wrong.status, wrong.stdout) == (1, "")

@@ -132,34 +132,36 @@ json_values = st.recursive(
 )
 
 
-@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+edits = st.tuples(st.integers(0, 400), st.integers(0, 400), st.binary(max_size=4))
+
+
+@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()) | edits)
 @example(b"[" * 60_000)
 @example(b"9" * 60_000)
-def test_any_other_file_contents_are_a_miss(data: bytes) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        cache, path = filled(Path(name) / "cache")
-        path.write_bytes(data)
-        assert cache.get("key") is None
-
-
-@given(at=st.integers(0, 400), replaced=st.integers(0, 400), new=st.binary(max_size=4))
-def test_a_changed_file_is_a_miss_or_still_the_same_token(
-    at: int, replaced: int, new: bytes
+def test_any_other_file_contents_are_a_miss_or_the_same_token(
+    contents: bytes | tuple[int, int, bytes],
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache, path = filled(Path(name) / "cache")
-        data = path.read_bytes()
-        path.write_bytes(data[:at] + new + data[at + replaced :])
+        if isinstance(contents, tuple):
+            at, replaced, new = contents
+            data = path.read_bytes()
+            contents = data[:at] + new + data[at + replaced :]
+        path.write_bytes(contents)
         kept = cache.get("key")
-        if kept is not None:
-            assert (kept.value, kept.expires_at) == (TOKEN.value, TOKEN.expires_at)
+        assert kept is None or (kept.value, kept.expires_at) == (TOKEN.value, TOKEN.expires_at)
+
+
+times = st.just(1_800_000_000.0) | json_values
 
 
 @given(
     st.fixed_dictionaries(
-        {"token": json_values, "issued_at": json_values, "expires_at": json_values}
+        {"token": st.just("abc") | json_values, "issued_at": times, "expires_at": times}
     )
 )
+@example({"token": "abc", "issued_at": None, "expires_at": 1e9})
+@example({"token": "abc", "issued_at": 1e9, "expires_at": 10**300})
 def test_any_field_values_are_a_token_or_a_miss(document: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache = TokenCache(name)

@@ -22,16 +22,12 @@ source_profile = base
 [profile base]
 source_profile = keys
 [profile keys]
-region = eu-west-1
 credential_process = one
 [profile sso]
 sso_session = corp
-sso_account_id = 123456789012
-sso_role_name = developer
 services = local
 [sso-session corp]
 sso_start_url = https://corp.awsapps.com/start
-sso_region = eu-west-1
 [services local]
 sts =
   endpoint_url = https://localhost:4566
@@ -50,9 +46,6 @@ aws_secret_access_key = SECRET-keys
 aws_session_token = SECRET-session
 [work]
 mfa_serial = arn:aws:iam::123456789012:mfa/me
-[other]
-aws_access_key_id = AKIAOTHER
-aws_secret_access_key = SECRET-other
 """
 
 
@@ -90,9 +83,7 @@ SELECT = (
     *("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_UNKNOWN"),
 )
-IRRELEVANT = (
-    *("AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "AWSOME"),
-)
+IRRELEVANT = ("AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PAGER", "AWSOME")
 
 
 @pytest.mark.parametrize("name", [*SELECT, *IRRELEVANT])
@@ -220,7 +211,7 @@ def test_keys_of_a_boto_2_file_are_part_of_the_identity(tmp_path: Path, account:
 
 def test_an_identity_never_contains_a_secret(account: Account) -> None:
     secrets = {"AWS_SECRET_ACCESS_KEY": "SECRET-a", "AWS_SESSION_TOKEN": "SECRET-b"}
-    for profile in ("work", "keys", "other", "default", None):
+    for profile in ("work", "keys", "default", None):
         assert "SECRET" not in account.print(profile, **secrets)
     account.edit("aws_secret_access_key = SECRET-keys", "AWS_Secret_Access_Key=SECRET-keys")
     assert "SECRET" not in account.print("keys")

@@ -159,7 +159,7 @@ def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Pa
     ("data", "profile"),
     [
         (b"\xef\xbb\xbf[codeartifact]\r\nprofile_name = x\r\n", "x"),
-        (b"[codeartifact]\nPROFILE_NAME: 100%(what)s% # of the team\n", "100%(what)s%"),
+        (b"[codeartifact name=team]\nPROFILE_NAME: 100%(what)s% # of the team\n", "100%(what)s%"),
         (b"[codeartifact]\nprofile_name =\n", None),
         ("[backend]\na = b\n[codeartifact]\nprofile_name = büro\n".encode(), "büro"),
     ],

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,15 +26,10 @@ ASKED = TokenRequest(43200)
 ERROR = TokenError("AWS says no.", "Ask somebody.", "token-denied")
 
 
-class Clock:
-    """A clock for the negative cache."""
-
-    now = NOW
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return the time, for the negative cache."""
+    made = SimpleNamespace(now=NOW)
     monkeypatch.setattr("codeartifact_pipenv.auth.negative_cache.time.time", lambda: made.now)
     return made
 
@@ -65,7 +61,7 @@ def remembered(
     [(0, True), (9.9, True), (10, False), (-0.1, False)],
 )
 def test_a_refusal_expires_after_ten_seconds(
-    later: float, holds: bool, clock: Clock, refusals: NegativeCache
+    later: float, holds: bool, clock: SimpleNamespace, refusals: NegativeCache
 ) -> None:
     """A clock that is set back ends it permanently."""
     for moment in (NOW + later, NOW):
@@ -87,7 +83,7 @@ def test_a_refusal_expires_after_ten_seconds(
     ],
 )
 def test_a_refusal_is_shared_with_requests_made_before_the_call(
-    requested_at: float, later: float, shared: bool, clock: Clock, refusals: NegativeCache
+    requested_at: float, later: float, shared: bool, clock: SimpleNamespace, refusals: NegativeCache
 ) -> None:
     """The remembered refusal stays for other clients."""
     clock.now = NOW + later

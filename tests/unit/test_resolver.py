@@ -22,11 +22,9 @@ ENDPOINT = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
 HOUR = timedelta(hours=1)
 
 
-def token(
-    value: str, source: str, begin: timedelta = -HOUR, end: timedelta = HOUR
-) -> AuthorizationToken:
+def token(value: str, source: str, end: timedelta = HOUR) -> AuthorizationToken:
     now = datetime.now(timezone.utc)
-    return AuthorizationToken(value, source=source, issued_at=now + begin, expires_at=now + end)
+    return AuthorizationToken(value, source=source, issued_at=now - 2 * HOUR, expires_at=now + end)
 
 
 class Provider:
@@ -84,7 +82,6 @@ def test_a_refused_token_is_renewed_once_without_a_prompt(
 
 def test_an_inherited_token_is_renewed_only_after_it_expires(resolver: Resolver) -> None:
     assert resolver.renew(ENDPOINT, token("given", "the environment")) is None
-    over = token("given", "the environment", -2 * HOUR, -HOUR)
-    renewed = resolver.renew(ENDPOINT, over)
+    renewed = resolver.renew(ENDPOINT, token("given", "the environment", -HOUR))
     assert renewed is not None
     assert renewed.value == "made-1"

@@ -24,6 +24,7 @@ from codeartifact_pipenv.wrapper.plan import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from codeartifact_pipenv.project.pipfile import Project
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 URL = f"https://aws:${{CODEARTIFACT_AUTH_TOKEN}}@{HOST}/pypi/team/simple/"
 SOURCE = read_source("ours", URL, "Pipfile", {})
-UNVERIFIED = SOURCE._replace(verified=False)
 PUBLIC = read_source("public", "https://public.example/simple", "Pipfile", {})._replace(
     verified=False
 )
@@ -48,7 +48,7 @@ def test_dotenv_that_changes_certificates_or_files_is_a_risk(name: str) -> None:
 
 
 def test_verify_ssl_is_a_risk_only_for_a_repository() -> None:
-    assert token_risk([UNVERIFIED], None, {}) is not None
+    assert token_risk([SOURCE._replace(verified=False)], None, {}) is not None
     assert token_risk([SOURCE, PUBLIC], None, {}) is None
 
 
@@ -81,31 +81,27 @@ def test_usual_names_of_token_variables_are_accepted(name: str) -> None:
 STRAY = "https://evil.example/${CODEARTIFACT_AUTH_TOKEN}/x.whl"
 
 
-def locked_project(folder: Path, lock: dict[str, object]) -> Project:
+def locked_project(folder: Path, entry: Mapping[str, object]) -> Project:
     write_pipfile(folder, PYPI_SOURCE, f'[[source]]\nname = "s"\nurl = "{URL}"\n')
-    (folder / "Pipfile.lock").write_text(json.dumps(lock))
+    (folder / "Pipfile.lock").write_text(json.dumps({"default": entry}))
     return load_project({}, str(folder), lambda: None)
 
 
 @pytest.mark.parametrize(
-    "lock",
-    [
-        {"default": {"x": {"file": STRAY}}},
-        {"develop": {f"x @ {STRAY}": {"version": "*"}}},
-        {"docs": {"x": {"extras": [STRAY]}}},
-    ],
+    "entry",
+    [{"x": {"file": STRAY}}, {f"x @ {STRAY}": {"version": "*"}}, {"x": {"extras": [STRAY]}}],
 )
 def test_a_lock_that_would_send_the_token_elsewhere_is_refused(
-    lock: dict[str, object], tmp_path: Path
+    entry: Mapping[str, object], tmp_path: Path
 ) -> None:
-    project = locked_project(tmp_path, lock)
+    project = locked_project(tmp_path, entry)
     with pytest.raises(ConfigurationError, match=r"Pipfile\.lock would send the token"):
         project.assign_variables(project.sources())
 
 
 def test_file_url_of_the_repository_may_name_the_variable(tmp_path: Path) -> None:
-    entry = {"file": URL.replace("simple/", "simple/x/1/x.whl")}
-    project = locked_project(tmp_path, {"default": {"x": entry}})
+    entry = {"x": {"file": URL.replace("simple/", "simple/x/1/x.whl")}}
+    project = locked_project(tmp_path, entry)
     assert project.assign_variables(project.sources())
     assert project.mentioned_variables() == {"CODEARTIFACT_AUTH_TOKEN"}
 
