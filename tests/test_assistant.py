@@ -32,8 +32,6 @@ MODES = ("auto", "legacy")
 
 
 class Answer(NamedTuple):
-    """The answer of a tool."""
-
     refused: bool
     text: str
     data: dict[str, Any]
@@ -201,11 +199,9 @@ sys.exit(main())
 def test_without_the_extra_the_error_says_how_to_install_it(
     receipt: str | None, way: str, clean_env: dict[str, str], project: Path
 ) -> None:
-    prefix = project / "environment"
-    prefix.mkdir()
     if receipt:
-        (prefix / receipt).touch()
-    script = f"import sys; sys.prefix = {str(prefix)!r}\n{_WITHOUT_THE_EXTRA}"
+        (project / receipt).touch()
+    script = f"import sys; sys.prefix = {str(project)!r}\n{_WITHOUT_THE_EXTRA}"
     done = run(sys.executable, "-c", script, "mcp", env=clean_env, cwd=project)
     assert done.status == 1
     error = "error: The server for assistants is not installed: it is an extra."

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 TEXT = "requirements.txt"
 URL = OURS[1]
 PLAIN = f"https://{HOST}/pypi/team/simple/"
-
-
 SECRETS = (TOKEN, "hunter2", GITHUB_TOKEN)
 
 
@@ -174,7 +172,6 @@ def test_dotenv_that_is_harmless_or_beside_no_codeartifact_has_no_findings(
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({}, [(".env", "dotenv-token")]),
         ({"PIPENV_DONT_LOAD_ENV": "1"}, []),
         ({"PIPENV_DONT_LOAD_ENV": "0"}, [(".env", "dotenv-token")]),
         ({"PIPENV_DOTENV_LOCATION": "other.env"}, [("other.env", "dotenv-aws")]),

@@ -7,9 +7,9 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import PIPENV_CA, run
-from support.projects import PYPI_SOURCE, source, write_pipfile
+from support.projects import PYPI_SOURCE, source
 from support.runs import StandIn
+from support.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-PACKAGES = '[packages]\norb-common = "*"\n'
 MINE = "machine mine.example login me password mine\n"
 NETRCS = {
     "protocol": f"{MINE}machine git.example\n  login a\n  protocol https\n  password b\n",
@@ -26,6 +25,13 @@ NETRCS = {
 }
 PIP = "run pip install --force-reinstall orb-common"
 DIRECT = ("sync", "install --deploy", "install --ignore-pipfile", "--ca-route as-written lock", PIP)
+
+
+@pytest.fixture
+def work(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Workspace:
+    workspace = Workspace(sandbox, sandbox_env, project)
+    workspace.pipfile('orb-common = "*"')
+    return workspace
 
 
 def write_netrc(home: Path, name: str) -> Path:
@@ -49,33 +55,23 @@ def write_netrc(home: Path, name: str) -> Path:
     ],
 )
 def test_commands_work_with_any_netrc_and_warn_of_unreadable_lines(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    home: Path,
-    clients: Clients,
-    name: str,
-    version: str,
-    commands: list[str],
+    name: str, version: str, commands: list[str], work: Workspace, home: Path, clients: Clients
 ) -> None:
-    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
     path = write_netrc(home, name)
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(clients.pipenv(version))}
+    work.env["PIPENV_CA_PIPENV"] = str(clients.pipenv(version))
     for words in ("lock", *commands):
-        done = run(PIPENV_CA, *words.split(), env=env, cwd=project)
+        done = work.run(*words.split())
         assert done.status == 0, (words, done.output)
         assert done.stderr.count(f"{path}, line 2: ") == (name == "quote"), done.stderr
 
 
 @pytest.mark.wide
 @pytest.mark.parametrize("name", ["FIFO", "quote"])
-def test_the_proxy_index_works_with_any_netrc(
-    sandbox: Sandbox, sandbox_env: dict[str, str], project: Path, home: Path, name: str
-) -> None:
-    write_pipfile(project, PYPI_SOURCE, source(sandbox.endpoint), f'{PACKAGES}six = "*"\n')
+def test_the_proxy_index_works_with_any_netrc(name: str, work: Workspace, home: Path) -> None:
+    work.pipfile('orb-common = "*"\nsix = "*"', PYPI_SOURCE, source(work.team))
     write_netrc(home, name)
     for words in ("lock", "run pip install orb-common six"):
-        done = run(PIPENV_CA, *words.split(), env=sandbox_env, cwd=project, timeout=240)
+        done = work.run(*words.split())
         assert done.status == 0, done.output
         assert "did not answer" not in done.stderr
 
@@ -88,24 +84,18 @@ record['netrc'] = [open(path).read(), os.stat(path).st_mode, path] if path else 
 
 @pytest.mark.parametrize("where", ["home", "NETRC", "none"])
 def test_pipenv_gets_a_private_copy_of_the_readable_netrc_lines(
-    sandbox: Sandbox,
-    sandbox_env: dict[str, str],
-    project: Path,
-    home: Path,
-    tmp_path: Path,
-    where: str,
+    where: str, work: Workspace, home: Path, tmp_path: Path
 ) -> None:
-    write_pipfile(project, source(sandbox.endpoint), PACKAGES)
-    (project / "Pipfile.lock").write_text('{"_meta": {}, "default": {}, "develop": {}}')
+    (work.folder / "Pipfile.lock").write_text('{"_meta": {}, "default": {}, "develop": {}}')
     pipenv = StandIn(tmp_path / "stand-in", READ)
-    env = sandbox_env | {"PIPENV_CA_PIPENV": str(pipenv.path)}
+    work.env["PIPENV_CA_PIPENV"] = str(pipenv.path)
     path = write_netrc(home, "protocol")
     if where != "home":
         path = path.rename(tmp_path / "mine")
     if where == "NETRC":
-        env["NETRC"] = str(path)
+        work.env["NETRC"] = str(path)
         (home / ".netrc").write_text("machine other.example login a password b\n")
-    assert run(PIPENV_CA, "sync", env=env, cwd=project).status == 0
+    assert work.run("sync").status == 0
     if where == "none":
         assert pipenv.record["netrc"] is None
         return

@@ -164,20 +164,13 @@ def test_token_works_without_a_home_and_login_fails(
 
 
 @pytest.mark.parametrize(
-    ("words", "option"),
-    [
-        (["--json", "doctor", "--offline"], "--json"),
-        (["--bogus", "lint"], "--bogus"),
-        (["--python", "3.12", "token"], "--python"),
-        (["-v", "--ca-verbose", "env"], "-v"),
-    ],
+    "words",
+    ["--json doctor --offline", "--bogus lint", "--python 3.12 token", "-v --ca-verbose env"],
 )
-def test_option_before_the_verb_is_refused(
-    words: list[str], option: str, project: Path, invoke: Invoke
-) -> None:
-    ended = invoke(project, *words)
+def test_option_before_the_verb_is_refused(words: str, project: Path, invoke: Invoke) -> None:
+    ended = invoke(project, *words.split())
     assert (ended.status, ended.stdout) == (2, "")
-    assert f"error: {option} stands before " in ended.stderr
+    assert ended.stderr.startswith(f"error: {words.partition(' ')[0]} stands before ")
 
 
 @pytest.mark.wide

@@ -87,7 +87,7 @@ def reviewed(path: Path, **settings: str) -> ProjectReview:
 
 
 def codes(path: Path, **settings: str) -> list[str]:
-    return [finding.code or "" for finding in reviewed(path, **settings).findings]
+    return [code for _, _, code in found_in(path, **settings)]
 
 
 def found_in(path: Path, **settings: str) -> list[tuple[str, int, str]]:

@@ -32,10 +32,9 @@ def refused(roots: Roots, path: str, of_client: list[str] | None = None) -> bool
     return False
 
 
-def test_only_the_working_directory_may_be_read_by_default(
+def test_only_the_working_directory_except_the_root_may_be_read_by_default(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The root directory does not count as one."""
     monkeypatch.chdir(work)
     assert Roots([]).project("one", None) == str(work / "one")
     assert Roots([]).project("one/Pipfile", None) == str(work / "one")
@@ -74,8 +73,7 @@ def test_dotenv_cannot_name_a_pipfile_outside_of_the_roots(work: Path) -> None:
         assert refused(Roots([str(work)]), str(work / "one")) is is_outside
 
 
-def test_a_folder_without_a_pipfile_is_not_a_project(work: Path) -> None:
-    """A Pipfile in its parent folder does not count."""
+def test_a_folder_with_a_pipfile_only_above_is_not_a_project(work: Path) -> None:
     (work / "Pipfile").touch()
     (work / "empty").mkdir()
     with pytest.raises(ConfigurationError, match=r"A Pipfile was not found in empty\."):

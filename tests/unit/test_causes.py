@@ -21,7 +21,7 @@ from codeartifact_pipenv.terminal.text import wrap
 _PACKAGE = Path(codeartifact_pipenv.__file__).parent
 _MARKER = "<!-- Written from codeartifact_pipenv/causes.toml; change it there. -->"
 _CODE = re.compile(r"[a-z]+(-[a-z]+)+")
-# Functions that take a code, besides errors.
+# Functions that take a code, as errors do.
 _TAKE_CODES = {"Finding", "failure", "warning", "finding_for", "finding", "on_line"}
 _GUIDES = Path(__file__).parents[2] / "examples" / "guides"
 
