@@ -267,34 +267,31 @@ def test_a_failure_of_the_public_index_is_answered_with_502(
     assert upstream.status("unknown/") == 404
 
 
-@pytest.fixture
-def elsewhere(public: FakePublicIndex, tmp_path: Path) -> tuple[str, Path]:
-    """Return the URL of a TLS server outside of the sandbox, and a file with its authority."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    public.socket = context.wrap_socket(public.socket, server_side=True)
-    public.pages["/"] = (200, "text/plain", b"elsewhere")
-    authority.cert_pem.write_to_path(tmp_path / "corporate.pem")
-    return f"https://localhost:{public.server_port}/", tmp_path / "corporate.pem"
-
-
 @pytest.mark.parametrize("no_proxy", ["", "localhost"])
 def test_other_hosts_are_reached_through_the_machines_own_proxy_and_certificates(
-    sandbox: Sandbox, elsewhere: tuple[str, Path], clean_base: dict[str, str], no_proxy: str
+    sandbox: Sandbox,
+    public: FakePublicIndex,
+    clean_base: dict[str, str],
+    tmp_path: Path,
+    no_proxy: str,
 ) -> None:
     """They are reached directly if NO_PROXY says so."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "corporate.pem")
+    public.socket = context.wrap_socket(public.socket, server_side=True)
+    public.pages["/"] = (200, "text/plain", b"elsewhere")
     base = {name: value for name, value in clean_base.items() if not re.search("CERT|CA", name)}
     base |= {"https_proxy": sandbox.environ()["HTTPS_PROXY"], "no_proxy": no_proxy}
-    url, base["PIP_CERT"] = elsewhere[0], str(elsewhere[1])
+    base |= {"PIP_CERT": str(tmp_path / "corporate.pem")}
     with serving(upstream=False, base=base) as (inner, repository):
         before = len(inner.requests)
-        assert repository.http(url).data == b"elsewhere"
+        assert repository.http(f"https://localhost:{public.server_port}/").data == b"elsewhere"
         assert repository.status("acme/") == 404
     through = [*inner.requests[before:-1], *sandbox.requests]
-    assert [(each.method, each.host, each.status) for each in through] == [
-        ("CONNECT", "localhost", 200)
-    ] * (1 if no_proxy else 2)
+    expected = ("CONNECT", "localhost", 200)
+    found = [(each.method, each.host, each.status) for each in through]
+    assert found == [expected] * (1 if no_proxy else 2)
 
 
 def speak(sandbox: Sandbox, *messages: str) -> bytes:
