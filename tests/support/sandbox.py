@@ -99,13 +99,12 @@ def ask(
     scope: tuple[str, str] = ("codeartifact", "us-east-1"),
     signed: dict[str, str] | None = None,
     unsigned: dict[str, str] | None = None,
-    instead: str | None = None,
     body: bytes = b"",
     body_instead: bytes | None = None,
 ) -> Any:
     """Call the API with the sandbox's keys, faster than a client of botocore.
 
-    ``instead`` and ``body_instead`` are sent in place of the path and body that are signed.
+    ``body_instead`` is sent in place of the body that is signed.
     """
     host = "https://codeartifact.us-east-1.amazonaws.com"
     request = AWSRequest(method, f"{host}{path}", data=body, headers=signed or {})
@@ -114,7 +113,7 @@ def ask(
     headers = dict(request.headers) | (unsigned or {})
     sent = body if body_instead is None else body_instead
     http = Http(sandbox)
-    answer = http(f"{host}{instead or path}", method=method, headers=headers, body=sent or None)
+    answer = http(f"{host}{path}", method=method, headers=headers, body=sent or None)
     http.close()
     return answer
 
