@@ -382,6 +382,14 @@ def test_twenty_five_upstreams_are_searched_even_in_a_circle(
     assert at("chain-24").versions("acme-26") == {"1.0"}
 
 
+@pytest.mark.parametrize(("status", "code"), [(500, "InternalServerException"), (503, "503")])
+def test_the_api_fails_with_the_error_of_the_service(
+    api: Any, sandbox: Sandbox, status: int, code: str
+) -> None:
+    sandbox.fault(status, on="api")
+    assert refused(api.list_domains)[0] == code
+
+
 @pytest.mark.parametrize(
     ("seconds", "says"), [(360, "Signature expired: "), (-360, "Signature not yet current: ")]
 )

@@ -78,6 +78,8 @@ CODES = {
     },
     404: {"ResourceNotFoundException"},
     409: {"ConflictException"},
+    500: {"InternalServerException"},
+    503: {"503"},
 }
 
 
