@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.wrapper.run import Outcome
 
 _NO_PIPFILE = "No Pipfile was found"
-# Commands that write what they are told to install into the Pipfile, and options for that.
-_ADDING = frozenset({"install", "update", "upgrade"})
-_TO_ADD = ("-e", "-r", "--editable", "--requirement")
 # The program was not found (126, 127) or interrupted, so its pip did not fail.
 _NOT_A_FAILED_PIP = frozenset({126, 127, 130, 143})
 
@@ -111,11 +108,17 @@ def _run_with_tokens(context: CommandContext) -> int:
 
         refuse_login(project.environ, f"{project.pipfile} has no [[source]]")
     if _check_sources(context, project):
+        if makes and not any(source.endpoint for source in project.pipfile_sources()):
+            from codeartifact_pipenv.wrapper.without_repository import refuse_private_names
+
+            refuse_private_names(context, project)
         return _run_and_exit(lambda: _run_locked(context, project))
     sweep()
     from codeartifact_pipenv.project.sources import repository_of_pip
+    from codeartifact_pipenv.wrapper import without_repository
 
-    _refuse_repository_as_index(context.line, project)
+    without_repository.refuse_repository_as_index(context.line, project)
+    without_repository.refuse_private_names(context, project)
     if repository_of_pip(project.environ) is None:
         return _pass_through(context.line, context.pipenv, context.report)
     return _run_and_exit(lambda: _run_without_repository(context, project))
@@ -123,7 +126,7 @@ def _run_with_tokens(context: CommandContext) -> int:
 
 def _refuse_token_of_package(line: CommandLine) -> None:
     words = [word for word in line.arguments if "://" in word and "codeartifact" in word.lower()]
-    if line.command in _ADDING and words:
+    if line.command in pipenv_cli.ADDING_COMMANDS and words:
         from codeartifact_pipenv.files.pip_config import in_pipenv_words
         from codeartifact_pipenv.project.sources import check_package_url
 
@@ -131,30 +134,6 @@ def _refuse_token_of_package(line: CommandLine) -> None:
         for word in words:
             if not any(word.endswith(index) for index in indexes):
                 check_package_url(word)
-
-
-def _refuse_repository_as_index(line: CommandLine, project: Project) -> None:
-    """Raise ConfigurationError if pipenv would write a repository's URL into the Pipfile.
-
-    pipenv adds the URL of ``--index`` as it is, often with a token, if it is told to install a
-    package. The option's default is PIP_INDEX_URL (pipenv/cli/options.py).
-    """
-    from codeartifact_pipenv.endpoint import parse_url
-    from codeartifact_pipenv.files.pip_config import INDEX, in_pipenv_words
-
-    given = {one.option: one.value for one in in_pipenv_words(line.rest) if one.kind == INDEX}
-    told = [w for w in line.arguments if not w.startswith("-") or w.startswith(_TO_ADD)]
-    if line.command in _ADDING and told:
-        given.setdefault("PIP_INDEX_URL", project.environ.get("PIP_INDEX_URL", ""))
-    for name, url in given.items():
-        endpoint = parse_url(url)
-        if endpoint is not None:
-            raise ConfigurationError(
-                f"{name} names a repository, whose URL pipenv would write into the Pipfile with "
-                "its login.",
-                "Leave it out, and add the repository as a source: "
-                f"`pipenv-ca fix --add-source {endpoint.simple_url}`.",
-            )
 
 
 def _run_without_repository(context: CommandContext, project: Project) -> int:
@@ -170,7 +149,7 @@ def _run_without_repository(context: CommandContext, project: Project) -> int:
 
 def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
     """Create a project with a repository, or let pipenv create one without."""
-    from codeartifact_pipenv.wrapper import empty_folder
+    from codeartifact_pipenv.wrapper import empty_folder, without_repository
 
     if _check_sources(context, empty):
         raise ConfigurationError(
@@ -190,6 +169,7 @@ def _run_in_empty_folder(context: CommandContext, empty: Project) -> int:
             empty_folder.refuse_login(empty.environ, _NO_PIPFILE)
         with empty_folder.removed_on_failure(empty.directory) as ended:
             if new is None:
+                without_repository.refuse_private_names(context, empty)
                 status = _run_unchanged(context.line, context.pipenv)
             else:
                 context.report.line("Creating a Pipfile for this project...")
@@ -232,6 +212,10 @@ def _run_program(context: CommandContext) -> int:
     if nested is not None and not gives_token and _names_repository(project):
         return _run_and_exit(lambda: _run_nested_pip(context, project, nested))
     if not (pip or gives_token) or not _check_sources(context, project):
+        from codeartifact_pipenv.wrapper import without_repository
+
+        if pip and not without_repository.pip_asks_repository(line, project):
+            without_repository.refuse_private_names(context, project)
         _pass_through(line, pipenv, report)
     run = context._replace(pip=pip or nested is not None, gives_token=gives_token)
     # A program that gets the token may run for days or call pipenv-ca, so it does not lock the project.

@@ -29,6 +29,8 @@ COMMANDS = frozenset(
 # The commands that resolve or install, in pipenv 2023.12 to 2026.10. Any other command, also one
 # that a later pipenv adds, gets no token.
 INDEX_COMMANDS = frozenset({"install", "lock", "sync", "uninstall", "update", "upgrade"})
+# Those that write what they are told to install into the Pipfile.
+ADDING_COMMANDS = frozenset({"install", "update", "upgrade"})
 RUN_COMMANDS = frozenset({"run", "shell"})
 # New in pipenv 2026: runs pip-audit, whose pip takes its index from settings only.
 _AUDIT = "audit"
@@ -184,7 +186,7 @@ def changes_pipfile(command: str | None, arguments: Sequence[str]) -> bool:
     return bool(_positional(command, arguments)) or any(
         word in imports or word.startswith(("--requirements=", "--editable=", "-r", "-e"))
         for word in arguments
-        if command in {"install", "update", "upgrade"}
+        if command in ADDING_COMMANDS
     )
 
 
