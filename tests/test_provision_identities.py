@@ -97,7 +97,7 @@ def versions() -> list[tuple[str, bool]]:
 def test_a_policy_is_created_once_and_each_change_is_a_new_default_version(
     account: Account,
 ) -> None:
-    """An earlier version becomes the default again on request; with five, one is to be deleted."""
+    """An earlier version becomes the default again on request; of five, one must be deleted."""
     account.says(*CREATE, status=2)  # without a terminal
     said = account.says(*CREATE, "--yes")
     assert f"aws iam attach-role-policy --role-name ROLE --policy-arn {ARN}" in said
