@@ -339,6 +339,9 @@ def test_edits_after_a_login_survive_and_lost_lines_are_kept_aside(user: User) -
     user.write(PIP_CONF, own, 0o640)
     user.ca("login", "pip", user.url)
     conf.write_text(f"{conf.read_text()}timeout = 9\n")
+    (record,) = user.home.rglob("logins/*.json")
+    # As version one of this package wrote it.
+    record.write_text(record.read_text().replace('"version": 2', '"version": 1, "entries": []'))
     said = user.ca("logout").stdout
     assert "your later changes stay" in said
     assert (mode(conf), conf.read_text()) == (0o640, "# mine\n[global]\ntimeout = 9\n")
