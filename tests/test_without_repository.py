@@ -87,3 +87,5 @@ def test_name_that_the_lock_has_from_a_lost_repository_is_refused(
     done = run(PIPENV_CA, *words, env=env, cwd=project)
     assert pipenv.was_run != is_refused, done.output
     assert (f"fix --add-source {URL}`" in done.stderr) == is_refused, done.output
+    if is_refused:
+        assert "[source-missing]" in run(PIPENV_CA, "lint", env=env, cwd=project).stdout

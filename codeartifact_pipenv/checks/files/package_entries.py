@@ -39,8 +39,17 @@ def review_packages(
 ) -> Iterator[Finding]:
     """Yield the findings on the packages of a Pipfile."""
     sources = contents.sources
+    lost = set[str]()
+    if not sources.repositories and not sources.may_be_codeartifact:
+        known = contents.lock_sources.repositories
+        lost = {entry.name for entry in contents.locked if entry.source in known}
     for entry in contents.listed:
-        if entry.is_indexed:
+        if entry.is_indexed and entry.source is None and entry.name in lost:
+            sentence = (
+                f"{entry.written} is locked from a repository that this Pipfile does not name."
+            )
+            yield file.finding(entry.keys, "source-missing", sentence)
+        elif entry.is_indexed:
             yield from _index(file, entry, sources, private)
         yield from review_texts(file, list(strings_of(entry.value, entry.keys)), sources)
     document = file.document or {}

@@ -183,6 +183,9 @@ def _published_since(facts: Facts, wanted: WantedPackage, login: Login) -> Findi
 def _for_bare_pipenv(facts: Facts, result: LookupResult, server: str) -> Finding | None:
     """Return the finding for a package that plain pipenv would search in the wrong source."""
     listed = facts.local.listed.get(result.wanted.name)
+    project = facts.local.project
+    if project is None or server not in {source.name for source in project.pipfile_sources()}:
+        return None  # a source of the lock alone, which lint reports
     is_first = server == facts.local.sources[0].name
     if is_first or server not in facts.network.logins or (listed and listed.source):
         return None
