@@ -42,7 +42,7 @@ def venv(clients: Clients, drive: Drive) -> Place:
     venv = clients.make_venv(drive.folder / ".venv", "pip", *needs)
     (venv.bin / "keyring").unlink()
     drive.path(venv, clients("uv"), clients("pipenv"), clients("pipx"))
-    drive.env["PATH"] = f"{drive.home}/.local/bin:{drive.env['PATH']}"
+    drive.env["PATH"] = f"{drive.env['HOME']}/.local/bin:{drive.env['PATH']}"
     drive.env["VIRTUAL_ENV"] = str(venv.folder)
     clients.offer_ours(drive.env)
     return venv

@@ -31,27 +31,6 @@ def secret(drive: Drive, *words: str) -> str:
     return drive.ask("keyring", *words).stdout.strip()
 
 
-@pytest.mark.parametrize("backend", ["", ALONE, CHAIN], ids=["default", "alone", "chain"])
-def test_keyring_command_returns_one_token_for_every_form_of_address(
-    backend: str, clients: Clients, drive: Drive
-) -> None:
-    keyring = clients("keyring", OURS)
-    drive.path(keyring)
-    if backend:
-        drive.env["PYTHON_KEYRING_BACKEND"] = backend
-    way = {"": "as it comes", ALONE: "our backend alone", CHAIN: "in keyring's chain"}[backend]
-    row = ("keyring", keyring.version("keyring"), way, "get and creds, in every form of address")
-    with drive.checked(*row):
-        token = secret(drive, "get", drive.url, "aws")
-        for service in addresses(drive):
-            assert secret(drive, "get", service, "aws") == token
-            creds = secret(drive, "--mode=creds", "--output=json", "get", service)
-            assert json.loads(creds) == {"username": "aws", "password": token}
-        # pdm asks with an empty username, uv for plain text.
-        assert secret(drive, "--mode=creds", "get", drive.url, "") == f"aws\n{token}"
-        assert secret(drive, "get", drive.url, "--mode", "creds") == f"aws\n{token}"
-
-
 LIBRARY = """
 import json, sys, keyring
 
@@ -69,24 +48,37 @@ for service in others:
         assert keyring.get_credential(service, username) is None, service
 assert keyring.get_credential(ours[0], "somebody") is None
 """
+WAYS = {"as it comes": "", "our backend alone": ALONE, "in keyring's chain": CHAIN}
 
 
-def test_keyring_library_returns_our_token_and_is_silent_for_other_services(
-    clients: Clients, drive: Drive
+@pytest.mark.parametrize("way", WAYS)
+def test_keyring_returns_one_token_for_every_form_of_address_and_none_for_others(
+    way: str, clients: Clients, drive: Drive
 ) -> None:
+    """The command, and the library, which is silent."""
     keyring = clients("keyring", OURS)
+    drive.path(keyring)
+    drive.env |= {"PYTHON_KEYRING_BACKEND": WAYS[way]} if WAYS[way] else {}
     others = [
         "python-poetry-check",
         "poetry-repository-codeartifact",
         "pdm-pypi-codeartifact",
         "https://example.org/pypi/team/simple/",
-        f"https://{drive.sandbox.endpoint.host}.example.org/pypi/team/simple/",
+        f"https://{drive.endpoint.host}.example.org/pypi/team/simple/",
         drive.url.replace("https://", "http://"),
     ]
-    row = ("keyring", keyring.version("keyring"), "the library", "ours, and others in silence")
+    row = ("keyring", keyring.version("keyring"), way, "get and creds, in every form of address")
     with drive.checked(*row):
         words = json.dumps([addresses(drive), others])
         assert drive.run(keyring.python, "-c", LIBRARY, words).output == ""
+        token = secret(drive, "get", drive.url, "aws")
+        for service in addresses(drive):
+            assert secret(drive, "get", service, "aws") == token
+            creds = secret(drive, "--mode=creds", "--output=json", "get", service)
+            assert json.loads(creds) == {"username": "aws", "password": token}
+        # pdm asks with an empty username, uv for plain text.
+        assert secret(drive, "--mode=creds", "get", drive.url, "") == f"aws\n{token}"
+        assert secret(drive, "get", drive.url, "--mode", "creds") == f"aws\n{token}"
 
 
 def test_keyring_chain_stores_other_secrets_and_serves_our_token(

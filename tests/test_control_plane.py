@@ -226,9 +226,8 @@ def test_a_denied_action_and_its_resource_are_named_until_it_is_allowed(
     arn = resource if resource == "*" else f"{ARN}:{resource}"
     steady.deny(whole)
     code, response = refused(getattr(steady_api, operation), **parameters)
-    assert code == "AccessDeniedException"
     says = f"perform: {whole} on resource: {arn} with an explicit deny"
-    assert says in response["Error"]["Message"]
+    assert (code, says in response["Error"]["Message"]) == ("AccessDeniedException", True)
     steady.allow(whole)
     assert get_token(steady)
 
@@ -383,17 +382,12 @@ def test_twenty_five_upstreams_are_searched_even_in_a_circle(
     assert at("chain-24").versions("acme-26") == {"1.0"}
 
 
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(500, "InternalServerException"), (429, "ThrottlingException"), (503, "503")],
-)
+@pytest.mark.parametrize(("status", "code"), [(500, "InternalServerException"), (503, "503")])
 def test_the_api_fails_with_the_error_of_the_service(
     api: Any, sandbox: Sandbox, status: int, code: str
 ) -> None:
     sandbox.fault(status, on="api")
-    assert [refused(api.list_domains)[0] for _ in range(2)] == [code] * 2
-    sandbox.heal()
-    assert api.list_domains()["domains"]
+    assert refused(api.list_domains)[0] == code
 
 
 @pytest.mark.parametrize(

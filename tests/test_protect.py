@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support.projects import source, write_pipfile
+from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.provision import Account, open_account, use_home
 from support.sandbox import Http, get_token
 
@@ -104,7 +104,7 @@ def test_protect_from_pipfile_covers_codeartifact_packages_and_no_public_one(
 ) -> None:
     """Packages that only the lock names are included."""
     account.aws.create_repository(domain="my-dom", repository="other")
-    public = '[[source]]\nurl = "https://example.com/simple"\nverify_ssl = true\nname = "pypi"\n'
+    public = PYPI_SOURCE.replace("https://pypi.org/", "https://example.com/")
     packages = (
         '[packages]\nacme-app = {version = "*", index = "codeartifact"}\nrequests = "*"\n'
         'public = {version = "*", index = "pypi"}\n'

@@ -232,17 +232,8 @@ class Drive:
         self.endpoint = endpoint_for(sandbox.endpoint.domain, repository, host)
         self.results: list[Result] = []
 
-    @property
-    def home(self) -> Path:
-        return Path(self.env["HOME"])
-
-    @property
-    def url(self) -> str:
-        return self.endpoint.simple_url
-
-    @property
-    def aws_url(self) -> str:
-        return self.url.replace("https://", "https://aws@")
+        self.url = self.endpoint.simple_url
+        self.aws_url = self.url.replace("https://", "https://aws@")
 
     @contextlib.contextmanager
     def checked(self, *row: str) -> Iterator[None]:
@@ -261,7 +252,8 @@ class Drive:
         assert lines.holding(token) == set()
         for result in self.results:
             assert_not_shown(token, result)
-        assert_no_secrets(token, self.folder, self.home, Path(self.env["TMPDIR"]))
+        folders = (self.folder, Path(self.env["HOME"]), Path(self.env["TMPDIR"]))
+        assert_no_secrets(token, *folders)
 
     def path(self, *places: Place) -> None:
         """Put the programs of some places first on PATH."""

@@ -67,21 +67,19 @@ def client_of(sandbox: Sandbox, service: str, keys: Principal, region: str = "us
     )
 
 
-# The status that AWS gives with an error's code.
-STATUSES = {
-    "ValidationException": 400,
-    "ServiceQuotaExceededException": 402,
-    "AccessDeniedException": 403,
-    "ExpiredTokenException": 403,
-    "InvalidSignatureException": 403,
-    "MissingAuthenticationTokenException": 403,
-    "SignatureDoesNotMatch": 403,
-    "UnrecognizedClientException": 403,
-    "ResourceNotFoundException": 404,
-    "ConflictException": 409,
-    "ThrottlingException": 429,
-    "InternalServerException": 500,
-    "503": 503,
+# The errors of AWS by the status that it gives with them.
+CODES = {
+    400: {"ValidationException"},
+    402: {"ServiceQuotaExceededException"},
+    403: {
+        *("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"),
+        *("InvalidSignatureException", "SignatureDoesNotMatch"),
+        "MissingAuthenticationTokenException",
+    },
+    404: {"ResourceNotFoundException"},
+    409: {"ConflictException"},
+    500: {"InternalServerException"},
+    503: {"503"},
 }
 
 
@@ -91,7 +89,7 @@ def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, dict[str,
         call(**parameters)
     response: dict[str, Any] = caught.value.response
     code = str(response["Error"]["Code"])
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == STATUSES[code]
+    assert code in CODES[response["ResponseMetadata"]["HTTPStatusCode"]]
     return code, response
 
 
@@ -103,13 +101,12 @@ def ask(
     scope: tuple[str, str] = ("codeartifact", "us-east-1"),
     signed: dict[str, str] | None = None,
     unsigned: dict[str, str] | None = None,
-    instead: str | None = None,
     body: bytes = b"",
     body_instead: bytes | None = None,
 ) -> Any:
     """Call the API with the sandbox's keys, faster than a client of botocore.
 
-    ``instead`` and ``body_instead`` are sent in place of the path and body that are signed.
+    ``body_instead`` is sent in place of the body that is signed.
     """
     host = "https://codeartifact.us-east-1.amazonaws.com"
     request = AWSRequest(method, f"{host}{path}", data=body, headers=signed or {})
@@ -118,7 +115,7 @@ def ask(
     headers = dict(request.headers) | (unsigned or {})
     sent = body if body_instead is None else body_instead
     http = Http(sandbox)
-    answer = http(f"{host}{instead or path}", method=method, headers=headers, body=sent or None)
+    answer = http(f"{host}{path}", method=method, headers=headers, body=sent or None)
     http.close()
     return answer
 
