@@ -42,12 +42,7 @@ _IS_TESTS_OWN = re.compile(
 
 
 class Leak(NamedTuple):
-    """A place that must not hold a token, and does.
-
-    Attributes:
-        kind: output, file, arguments.
-        where: the words of the program, or the path.
-    """
+    """A program's output or a file that must not hold a token, and does."""
 
     kind: str
     where: str
@@ -103,17 +98,12 @@ class ProcessWatch:
             self.look()
 
     def look(self) -> None:
-        """Look at every process once."""
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 self.see(entry)
 
     def see(self, process: Path) -> None:
-        """Look at one process, by its folder in /proc.
-
-        Raises:
-            OSError: it has ended meanwhile.
-        """
+        """Look at one process, by its folder in /proc."""
         raise NotImplementedError
 
 
@@ -125,7 +115,6 @@ class CommandLines(ProcessWatch):
         self._seen: set[bytes] = set()
 
     def see(self, process: Path) -> None:
-        """Keep its command line."""
         self._seen.add((process / "cmdline").read_bytes())
 
     def holding(self, secret: str) -> set[bytes]:
