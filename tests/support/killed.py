@@ -69,7 +69,7 @@ class KillableProject:
     @property
     def state(self) -> State:
         """The contents of the files; empty for a missing file."""
-        return _read(self.pipfile), _read(self.lock)
+        return self.pipfile.read_bytes(), self.lock.read_bytes() if self.lock.exists() else b""
 
     def reset(self) -> None:
         for path, data in zip((self.pipfile, self.lock), self.old, strict=True):
@@ -268,7 +268,3 @@ def _drain(master: FileIO | None, seconds: float) -> None:
             master.read(65536)
         except OSError:  # the other end is closed
             time.sleep(seconds)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
