@@ -55,11 +55,6 @@ def test_locks_are_formatted_and_read_as_by_pipenv(tmp_path: Path) -> None:
     assert read_lock(str(path)) == document
 
 
-@given(st.binary())
-def test_any_bytes_are_not_a_lock(data: bytes) -> None:
-    assert parse_lock(data) is None
-
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -79,12 +74,12 @@ def test_other_json_is_not_a_lock(value: Any) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        *(b"{}", b"null", b"[" * 100_000, format_lock(a_lock())[:-10]),
+        *(b"\xff", b"{}", b"null", b"[" * 100_000, format_lock(a_lock())[:-10]),
         b'{"_meta": {"sources": [], "hash": {}}}',
         b'{"_meta": {"hash": {"sha256": ""}}}',
         b'{"_meta": {"hash": "x", "sources": []}}',
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_an_incomplete_lock_is_not_a_lock(data: bytes) -> None:
     assert parse_lock(data) is None
