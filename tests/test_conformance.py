@@ -108,7 +108,7 @@ def test_twine_uploads_after_aws_login_for_twine(
     parser.read(home / ".pypirc")
     assert parser["codeartifact"]["repository"] == world.sandbox.endpoint.url
     wheel = make_wheel(tmp_path / "new", "acme-new", "3.0")
-    for _ in range(2):  # the same content again is no error
+    for _ in range(2):  # the same content again is allowed
         world.run(twine, "upload", "--repository", "codeartifact", wheel)
     listed = world.run(aws, "codeartifact", "list-packages", *NAMED, "--format", "pypi")
     names = [package["package"] for package in json.loads(listed.stdout)["packages"]]
