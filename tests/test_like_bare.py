@@ -32,16 +32,7 @@ setup(name="its-own", version="1.0", py_modules=[], install_requires=["orb-commo
 
 
 class Play(NamedTuple):
-    """A project and the commands that are run in it.
-
-    Attributes:
-        commands: pipenv's words, one command after the other.
-        prepare: changes the project's folder.
-        packages: the entries of ``[packages]``.
-        environ: variables that are set for this play.
-        below: the folder that commands are run in, below the project's.
-        end: the text that follows the packages in the Pipfile.
-    """
+    """A project and pipenv's commands in it, or in a folder below it."""
 
     commands: tuple[str, ...]
     prepare: Callable[[Path], object] = lambda _: None
@@ -202,7 +193,6 @@ def stage(
     clients: Clients,
     tmp_path: Path,
 ) -> Stage:
-    """Return the stage for a version of pipenv."""
     folder = tmp_path / "my pröject [1]"
     return Stage(sandbox, sandbox_env, folder, clients.pipenv(request.param))
 

@@ -109,7 +109,6 @@ class PreparedProject(NamedTuple):
 def prepare_project(
     route: str, sources: Sources, env: dict[str, str], folder: Path, commands: list[str]
 ) -> PreparedProject:
-    """Create the project and run its commands once."""
     sandbox = sources.sandbox
     if route == "as written":
         head = source(sandbox.endpoint)
@@ -135,13 +134,11 @@ def prepare_project(
 
 
 def new_seed() -> tuple[int, random.Random]:
-    """Return a seed for messages and its random generator."""
     seed = random.SystemRandom().randrange(1 << 32)
     return seed, random.Random(seed)  # noqa: S311 - not a secret
 
 
 def random_moment(rng: random.Random, done: NormalRun) -> Moment:
-    """Choose any moment, or one right after a change to the files."""
     if rng.random() < 0.5:
         return Moment(0, rng.uniform(0, done.seconds * 1.05))
     return Moment(rng.randint(1, done.changes), rng.choice((0, rng.uniform(0, 0.03))))
@@ -341,7 +338,6 @@ def test_a_killed_command_does_not_disturb_another(
 
 
 def in_turn(killable: KillableProject, *names: str) -> State:
-    """Return the state after commands that run one after the other."""
     killable.reset()
     for name in names:
         killable.do(*COMMANDS[name])

@@ -54,16 +54,7 @@ class KilledRun(NamedTuple):
 
 
 class KillableProject:
-    """A project whose Pipfile is newer than its lock, so every command has work to do.
-
-    Args:
-        folder: an empty folder.
-        env: the environment of its commands; HOME and TMPDIR are its own.
-        pipfile: its Pipfile at first.
-
-    Attributes:
-        old: Pipfile and lock at the start of each attempt.
-    """
+    """A project whose Pipfile is newer than its lock, so every command has work to do."""
 
     def __init__(self, folder: Path, env: Mapping[str, str], pipfile: str) -> None:
         self.folder = folder
@@ -78,21 +69,18 @@ class KillableProject:
     @property
     def state(self) -> State:
         """The contents of the files; empty for a missing file."""
-        return _read(self.pipfile), _read(self.lock)
+        return self.pipfile.read_bytes(), self.lock.read_bytes() if self.lock.exists() else b""
 
     def reset(self) -> None:
-        """Restore the old files."""
         for path, data in zip((self.pipfile, self.lock), self.old, strict=True):
             path.write_bytes(data)
 
     def do(self, *words: str) -> str:
-        """Run a command to its end; return its output."""
         done = run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
         assert done.status == 0, done.output
         return done.output
 
     def normal_run(self, words: Sequence[str]) -> NormalRun:
-        """Run a command to its end and record what it does."""
         self.reset()
         watch = _Watch(self)
         with self._started(words, terminal=False) as (process, _):
@@ -105,7 +93,6 @@ class KillableProject:
         return NormalRun(self.state, seconds, watch.changes)
 
     def kill(self, words: Sequence[str], way: str, moment: Moment) -> KilledRun:
-        """Run a command from the old state and kill it."""
         self.reset()
         with self.killing(words, way, moment) as ended:
             pass
@@ -210,7 +197,6 @@ class KillableProject:
         return time.monotonic() - begin
 
     def has_temporary_files(self) -> bool:
-        """Whether orphans of pipenv have kept their temporary folder."""
         return os.listdir(self.env["TMPDIR"]) != []
 
     def check_nothing_left(self, token: str) -> None:
@@ -282,7 +268,3 @@ def _drain(master: FileIO | None, seconds: float) -> None:
             master.read(65536)
         except OSError:  # the other end is closed
             time.sleep(seconds)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""

@@ -8,14 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.corpus import BROKEN, CORPUS, PIPFILES, READABLE, REFUSED, VALID, lock_of, read
+from support.corpus import PIPFILES, READABLE, VALID, lock_of, read
 from support.programs import run
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.edit import changes, with_changes
 from codeartifact_pipenv.project.lock import pipfile_hashes
-from codeartifact_pipenv.project.pipfile import entries_of, normalise
+from codeartifact_pipenv.project.pipfile import entries_of, normalise, parse_lock
 from codeartifact_pipenv.project.toml_text import sources_of, with_sources_at
 
 if TYPE_CHECKING:
@@ -44,15 +44,7 @@ print(json.dumps(results))
 """
 
 
-def test_corpus_has_the_pipfiles_that_the_tests_name() -> None:
-    assert PIPFILES.keys() >= BROKEN | REFUSED
-    beside = {path.name.removesuffix(".Pipfile.lock") for path in CORPUS.glob("*.lock")}
-    assert beside <= PIPFILES.keys()
-    assert len({path.read_bytes() for path in PIPFILES.values()}) == len(PIPFILES) >= 60
-
-
 def test_corpus_files_have_the_newlines_and_blanks_in_their_names() -> None:
-    """Git or an editor could change them."""
     for name in ("crlf", "crlf_comments", "crlf_no_final_newline"):
         assert "\r\n" in read(name)
         assert "\n" not in read(name).replace("\r\n", "")
@@ -88,19 +80,13 @@ def test_pipenv_reads_exactly_the_valid_pipfiles_of_the_corpus(
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_copy_points_every_source_to_loopback_and_keeps_the_rest(name: str) -> None:
+def test_copy_points_every_source_to_loopback_and_changes_nothing_else(name: str) -> None:
     text = read(name)
     staged = with_sources_at(text, LOOPBACK)
-    there = sources_of(staged)
-    assert [source["url"] for source in there] == [LOOPBACK] * len(sources_of(text))
+    urls = [source["url"] for source in sources_of(staged)]
+    assert urls == [LOOPBACK] * len(sources_of(text))
     before, after = load_toml_bytes(text.encode()), load_toml_bytes(staged.encode())
     assert {**after, "source": before.get("source")} == {"source": None, **before}
-
-
-@pytest.mark.parametrize("name", READABLE)
-def test_unchanged_copy_leaves_the_pipfile_byte_for_byte(name: str) -> None:
-    text = read(name)
-    staged = with_sources_at(text, LOOPBACK)
     every = {normalise(n) for _, n, _ in entries_of(load_toml_bytes(text.encode()))}
     for named in (set[str](), every):
         found = changes(staged, staged, named=named, index_of=lambda _n, _v: None)
@@ -111,10 +97,8 @@ def test_unchanged_copy_leaves_the_pipfile_byte_for_byte(name: str) -> None:
 def test_lock_fits_its_pipfile_unless_it_is_bad_on_purpose(name: str) -> None:
     path = lock_of(name)
     assert path is not None
-    if name == "lock_broken":
-        with pytest.raises(ValueError, match="Expecting"):
-            json.loads(path.read_text(encoding="utf-8"))
-        return
-    lock = json.loads(path.read_text(encoding="utf-8"))
-    fits = lock["_meta"]["hash"]["sha256"] == pipfile_hash(read(name))
-    assert fits == (name != "lock_outdated")
+    lock = parse_lock(path.read_bytes())
+    assert (lock is None) == (name == "lock_broken")
+    if lock is not None:
+        fits = lock["_meta"]["hash"]["sha256"] == pipfile_hash(read(name))
+        assert fits == (name != "lock_outdated")

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
 from pipenv.vendor.plette.pipfiles import DEFAULT_SOURCE_TOML
-from support.corpus import read
+from support.corpus import VALID, read
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
@@ -41,10 +41,6 @@ pytest = {{version = "*", extras = ["testing", "more"], markers = "python_versio
 
 [requires]
 python_version = "3.11"
-"""
-STYLES = """
-sub_tables sub_tables_only package_in_sub_table_after_source dotted_keys empty_sections indented
-sources_at_the_end sources_apart single_quotes keys_with_dots quoted_keys crlf no_final_newline
 """
 
 comments = st.sampled_from(["", "  # why", "# \N{SNOWMAN} [packages]", '   # six = "*"'])
@@ -88,11 +84,10 @@ def tables(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-pipfiles = tables() | st.sampled_from([USUAL, *map(read, STYLES.split())])
+pipfiles = tables() | st.sampled_from([USUAL, *map(read, VALID)])
 
 
 def content(text: str) -> dict[str, Any]:
-    """Return a parsed Pipfile as plain data."""
     found: dict[str, Any] = tomlkit.parse(text).unwrap()
     return found
 
@@ -148,7 +143,6 @@ PYTEST = """{version = "*", extras = ["testing", "more"], markers = "python_vers
 @pytest.mark.parametrize(
     ("old", "pipenvs", "named", "index", "new"),
     [
-        (ORB, '"==2"', "orb-schema-generator", "pypi", NEW_ORB),
         (ORB, '"==2"', "Orb_Schema.Generator", None, NEW_ORB),
         (PYTEST, '">=8"', "pytest", None, PYTEST.replace("*", ">=8")),
         ('">=1.10"', '"==2"', "six", None, '"==2"'),
@@ -201,7 +195,7 @@ def test_adding_a_package_keeps_everything_else(text: str, category: str) -> Non
     assert changed(done, done, "new-one") == done
 
 
-@pytest.mark.parametrize("spelled", ["Orb_Common", '"orb.common"', "Orb-Common"])
+@pytest.mark.parametrize("spelled", ["Orb_Common", '"orb.common"'])
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_name_normalised_by_pipenv_stays_as_written(spelled: str, kept: bool) -> None:
     entry = f'{spelled} = {{version = "*", index = "codeartifact", extras = ["all"]}}  # mine\n'
@@ -220,20 +214,13 @@ def test_removing_any_package_keeps_all_other_lines(text: str, data: st.DataObje
     done = changed(text, tomlkit.dumps(after), name)
     kept = content(done)
     assert name not in kept.get(category, {})
+    assert (f"\n[{category}]" in done) == (f"\n[{category}]" in text)
     assert {k: v for k, v in kept.items() if v} == {k: v for k, v in after.items() if v}
     remaining = iter(text.splitlines())
     assert all(any(line == other for other in remaining) for line in done.splitlines())
     if f"[{category}.{name}]" not in text:  # a removed [x.y] table takes its comments along
         full_comments = [line for line in text.splitlines() if line.startswith("#")]
         assert [line for line in done.splitlines() if line.startswith("#")] == full_comments
-
-
-def test_removing_all_packages_keeps_the_categories() -> None:
-    after = content(USUAL)
-    after["packages"], after["dev-packages"] = {}, {}
-    done = changed(USUAL, tomlkit.dumps(after))
-    assert content(done) == after
-    assert "# what the program needs\n[packages]\n" in done
 
 
 @given(pipfiles, st.data())

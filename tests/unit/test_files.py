@@ -14,7 +14,6 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import replacing
 from codeartifact_pipenv.files.io import (
     acquire,
-    locked,
     make_private_folder,
     read_bytes,
     read_user_file,
@@ -31,17 +30,13 @@ posix = pytest.mark.skipif(os.name == "nt", reason="modes, pipes and devices as 
 
 
 @posix
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link to a device"])
-def test_pipes_devices_and_folders_are_not_read(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        path.symlink_to("/dev/zero")
+@pytest.mark.parametrize("name", ["pipe", "folder", "link to a device"])
+def test_pipes_devices_and_folders_are_not_read(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link to a device").symlink_to("/dev/zero")
     with pytest.raises(ConfigurationError, match="it is not a regular file"):
-        read_user_file(str(path))
+        read_user_file(str(tmp_path / name))
 
 
 def test_a_missing_file_is_none_and_one_above_the_limit_is_not_read(tmp_path: Path) -> None:
@@ -159,37 +154,24 @@ with locked(sys.argv[1], seconds=None):
 """
 
 
-def holder(path: Path, seconds: float) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-c", _HOLDER, str(path), str(seconds)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
-
-
-def check_acquired(path: str, seconds: float | None) -> None:
-    descriptor = acquire(path, seconds=seconds)
+@pytest.mark.parametrize(("seconds", "killed"), [(0.0, True), (None, False), (30.0, False)])
+def test_lock_is_free_once_it_is_released_or_its_process_killed(
+    seconds: float | None, killed: bool, tmp_path: Path
+) -> None:
+    path, told = str(tmp_path / "lock"), []
+    words = [sys.executable, "-c", _HOLDER, path, "60" if killed else "0.3"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        if killed:
+            with pytest.raises(TimeoutError):
+                acquire(path, seconds=0.1, waiting=lambda: told.append(1))
+            assert told == [1]
+            other.kill()
+            other.wait()
+        descriptor = acquire(path, seconds=seconds)
     assert descriptor is not None
     os.close(descriptor)
-
-
-def test_a_lock_is_free_once_its_process_is_killed(tmp_path: Path) -> None:
-    path, told = str(tmp_path / "lock"), []
-    with holder(tmp_path / "lock", 60) as other:
-        with pytest.raises(TimeoutError):
-            acquire(path, seconds=0.1, waiting=lambda: told.append(1))
-        with pytest.raises(TimeoutError), locked(path, seconds=0.1):
-            pass
-        other.kill()
-        other.wait()
-    assert told == [1]
-    check_acquired(path, 0.0)
-
-
-@pytest.mark.parametrize("seconds", [None, 30.0])
-def test_waiting_for_a_lock_ends_when_it_is_released(seconds: float | None, tmp_path: Path) -> None:
-    with holder(tmp_path / "lock", 0.3):
-        check_acquired(str(tmp_path / "lock"), seconds)
 
 
 def test_files_are_replaced_together_or_not_at_all(

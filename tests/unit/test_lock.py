@@ -30,7 +30,6 @@ DIRECT = {
 
 
 def a_lock(**categories: dict[str, Any]) -> dict[str, Any]:
-    """Return a lock with six and toml, and more."""
     return {
         "docs": {"toml": {"hashes": [], "index": "pypi", "version": "==0.10.2", "extras": ["b"]}},
         "develop": {},
@@ -56,11 +55,6 @@ def test_locks_are_formatted_and_read_as_by_pipenv(tmp_path: Path) -> None:
     assert read_lock(str(path)) == document
 
 
-@given(st.binary())
-def test_any_bytes_are_not_a_lock(data: bytes) -> None:
-    assert parse_lock(data) is None
-
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -80,21 +74,19 @@ def test_other_json_is_not_a_lock(value: Any) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        *(b"", b"{}", b"null", b"[" * 100_000, format_lock(a_lock())[:-10]),
+        *(b"\xff", b"{}", b"null", b"[" * 100_000, format_lock(a_lock())[:-10]),
         b'{"_meta": {"sources": [], "hash": {}}}',
         b'{"_meta": {"hash": {"sha256": ""}}}',
         b'{"_meta": {"hash": "x", "sources": []}}',
-        b"<<<<<<< HEAD\n" + format_lock(a_lock()),
-        "{}".encode("utf-16")[:-1],
     ],
-    ids=range(10),
+    ids=range(8),
 )
 def test_an_incomplete_lock_is_not_a_lock(data: bytes) -> None:
     assert parse_lock(data) is None
 
 
 @pytest.mark.parametrize("digest", [None, "1" * 64])
-def test_all_sources_get_one_url(digest: str | None) -> None:
+def test_all_sources_of_a_lock_get_one_url(digest: str | None) -> None:
     document = a_lock()
     staged = lock_with_sources_at(document, LOOPBACK, digest)
     assert document == a_lock()
@@ -115,10 +107,8 @@ def test_the_final_lock_has_sources_hash_and_indexes() -> None:
     assert done == before
 
 
-@pytest.mark.parametrize("category", ["default", "develop", "tests"])
 @pytest.mark.parametrize("entry", [*DIRECT.values(), {"version": "==1"}, "no table"])
-def test_entries_without_version_are_direct_references(entry: object, category: str) -> None:
-    document = a_lock()
-    document.setdefault(category, {})["x"] = entry
+def test_entries_without_version_are_direct_references(entry: object) -> None:
+    document = a_lock(tests={"x": entry})
     assert has_direct_references(document) is (entry in DIRECT.values())
     assert not has_direct_references(None)

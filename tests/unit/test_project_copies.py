@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
@@ -22,19 +23,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDERS = (
-    "plain",
     "My Project",
     "with `odd` [signs] & (more) $of @them!",
     "pröject",
     "a" * 60,
-    "dots.and-dashes_",
-    "line\nbreak\ttab",
+    "line\nbreak",
 )
-PYTHONS = ("", "3.11", "/usr/bin/python3", "0", "no", "pypy3")
+PYTHONS = ("", "3.11", "/usr/bin/python3", "0", "no")
 _ASK = """
 import json, os, sys
 names = []
-for path, python in json.load(sys.stdin):
+for path, python in json.loads(sys.argv[1]):
     os.environ |= {"PIPENV_PIPFILE": path, "PIPENV_PYTHON": python}
     from pipenv.project import Project
     names.append(Project(chdir=False).venv_locator.name)
@@ -47,12 +46,11 @@ def test_environment_name_is_the_one_that_pipenv_chooses(
 ) -> None:
     asked = []
     for folder in FOLDERS:
-        place = tmp_path / folder
-        place.mkdir()
-        (place / "Pipfile").touch()
-        asked += [(str(place / "Pipfile"), python) for python in PYTHONS]
-    script = f"import io, sys; sys.stdin = io.StringIO({json.dumps(asked)!r})\n{_ASK}"
-    done = run(sys.executable, "-c", script, env=clean_env, cwd=tmp_path)
+        place = tmp_path / folder / "Pipfile"
+        place.parent.mkdir()
+        place.touch()
+        asked += [(str(place), python) for python in PYTHONS]
+    done = run(sys.executable, "-c", _ASK, json.dumps(asked), env=clean_env, cwd=tmp_path)
     assert done.status == 0, done.output
     ours = [environment_name(path, {"PIPENV_PYTHON": python}) for path, python in asked]
     assert ours == json.loads(done.stdout.splitlines()[-1])
@@ -67,8 +65,6 @@ lines = st.one_of(
 
 @given(st.lists(lines))
 def test_removing_variables_from_a_dotenv_keeps_the_others(written: list[str]) -> None:
-    from io import StringIO
-
     text = "\n".join(written)
     ours = ("PIPENV_PIPFILE", "PIPENV_CUSTOM_VENV_NAME")
     before = dotenv_values(stream=StringIO(text))
