@@ -260,9 +260,10 @@ def _describe(logout: Logout, chosen: argparse.Namespace) -> str:
     path = logout.after.path
     if logout.before is None:
         return f"{_removes(chosen)} the CodeArtifact tokens in {path}."
-    if logout.is_restored:
-        return f"{'Would restore' if chosen.dry_run else 'Restored'} {path} to its state before the login."
     kept = f"; its earlier content is in {logout.aside}" if logout.aside else ""
+    if logout.is_restored:
+        done = "Would restore" if chosen.dry_run else "Restored"
+        return f"{done} {path} to its state before the login{kept}."
     return f"{_removes(chosen)} the login in {path}; your later changes stay{kept}."
 
 

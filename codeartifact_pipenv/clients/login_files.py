@@ -147,8 +147,12 @@ class LoginStore:
             ConfigurationError: the file cannot be read or written; it is unchanged.
         """
         with self._locked():
-            current = read_config(path)
-            before = _plan(tool, current, _load(self._saved(path))).after
+            current, copy = read_config(path), _load(self._saved(path))
+            if copy is None:
+                ConfigFile(self._aside(path)).write()  # of an older login
+            logout = _plan(tool, current, copy)
+            self._set_aside(path, logout)
+            before = logout.after
             start = before if TOOLS[tool].is_single else current
             text = TOOLS[tool].add(path, start.text, entries)
             after = current.with_text(text)._replace(mode=0o600)
@@ -175,11 +179,9 @@ class LoginStore:
             if logout.after != read_config(path):
                 logout.after.write()
             if logout.before is not None:
-                before, after = logout.before.data, logout.after.data
-                if after is not None and {*(before or b"").splitlines()} - {*after.splitlines()}:
-                    aside = ConfigFile(f"{self._saved(path)}.before", logout.before.data)
-                    aside.write()
-                    logout = logout._replace(aside=aside.path)
+                self._set_aside(path, logout)
+                aside = self._aside(path)
+                logout = logout._replace(aside=aside if os.path.exists(aside) else None)
                 ConfigFile(self._saved(path)).write()
             return logout
 
@@ -217,6 +219,17 @@ class LoginStore:
             raise ConfigurationError(
                 f"{self._directory} cannot be used: {error.strerror}.", "Check its permissions."
             ) from error
+
+    def _set_aside(self, path: str, logout: Logout) -> None:
+        """Keep the content before the first login if lines of it are lost."""
+        if logout.before is None or logout.after.data is None:
+            return
+        lines = {*(logout.before.data or b"").splitlines()}
+        if lines - {*logout.after.data.splitlines()}:
+            ConfigFile(self._aside(path), logout.before.data).write()
+
+    def _aside(self, path: str) -> str:
+        return f"{self._saved(path)}.before"
 
     def _saved(self, path: str) -> str:
         """Return where the saved copy of a file is."""
