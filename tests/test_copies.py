@@ -153,7 +153,7 @@ def test_signal_during_a_command_leaves_the_files_unchanged(
 
 
 @WIDE
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=str)
 def test_signal_before_pipenv_ends_the_command_and_leaves_nothing(
     number: int, team: Team, tmp_path: Path
 ) -> None:
