@@ -42,7 +42,12 @@ _IS_TESTS_OWN = re.compile(
 
 
 class Leak(NamedTuple):
-    """A program's output or a file that must not hold a token, and does."""
+    """A place that must not hold a token, and does.
+
+    Attributes:
+        kind: output, file, arguments.
+        where: the words of the program, or the path.
+    """
 
     kind: str
     where: str
@@ -77,11 +82,10 @@ def _may_hold(path: Path) -> bool:
     return _IS_TESTS_OWN.search(str(path)) is not None
 
 
-class CommandLines:
-    """Collects the command lines of all processes while a block runs."""
+class ProcessWatch:
+    """Looks at the machine's processes while a block runs, with a pause of some seconds."""
 
     def __init__(self, pause: float = 0.005) -> None:
-        self._seen: set[bytes] = set()
         self._pause = pause
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
@@ -99,9 +103,30 @@ class CommandLines:
             self.look()
 
     def look(self) -> None:
+        """Look at every process once."""
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                self._seen.add((entry / "cmdline").read_bytes())
+                self.see(entry)
+
+    def see(self, process: Path) -> None:
+        """Look at one process, by its folder in /proc.
+
+        Raises:
+            OSError: it has ended meanwhile.
+        """
+        raise NotImplementedError
+
+
+class CommandLines(ProcessWatch):
+    """Collects the command lines of all processes while a block runs."""
+
+    def __init__(self, pause: float = 0.005) -> None:
+        super().__init__(pause)
+        self._seen: set[bytes] = set()
+
+    def see(self, process: Path) -> None:
+        """Keep its command line."""
+        self._seen.add((process / "cmdline").read_bytes())
 
     def holding(self, secret: str) -> set[bytes]:
         """Return the command lines that held a secret, without it."""

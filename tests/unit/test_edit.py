@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Pipfile
 from pipenv.vendor.plette.pipfiles import DEFAULT_SOURCE_TOML
-from support.corpus import VALID, read
+from support.corpus import read
 from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
@@ -41,6 +41,10 @@ pytest = {{version = "*", extras = ["testing", "more"], markers = "python_versio
 
 [requires]
 python_version = "3.11"
+"""
+STYLES = """
+sub_tables sub_tables_only package_in_sub_table_after_source dotted_keys empty_sections indented
+sources_at_the_end sources_apart single_quotes keys_with_dots quoted_keys crlf no_final_newline
 """
 
 comments = st.sampled_from(["", "  # why", "# \N{SNOWMAN} [packages]", '   # six = "*"'])
@@ -84,7 +88,7 @@ def tables(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-pipfiles = tables() | st.sampled_from([USUAL, *map(read, VALID)])
+pipfiles = tables() | st.sampled_from([USUAL, *map(read, STYLES.split())])
 
 
 def content(text: str) -> dict[str, Any]:
