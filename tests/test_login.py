@@ -356,6 +356,19 @@ def test_edits_after_a_login_survive_and_lost_lines_are_kept_aside(user: User) -
 
 
 @pytest.mark.wide
+def test_lines_that_a_second_login_loses_are_kept_aside_too(user: User) -> None:
+    own = "[global]\nindex-url = https://mirror.example/simple\n"
+    conf = user.write(PIP_CONF, own)
+    for more in ("retries = 3\n", ""):
+        user.ca("login", "pip", user.url)
+        conf.write_text(conf.read_text() + more)
+    said = user.ca("logout", "pip").stdout
+    assert conf.read_text() == "[global]\nretries = 3\n"
+    aside = said.partition("its earlier content is in ")[2].partition("\n")[0]
+    assert Path(aside.removesuffix(".")).read_text() == own
+
+
+@pytest.mark.wide
 def test_concurrent_logins_are_undone_by_one_logout(user: User) -> None:
     netrc = user.write(".netrc", "# mine\n")
     words = [PIPENV_CA, "login", "netrc", user.url]
