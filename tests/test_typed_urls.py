@@ -47,6 +47,7 @@ class TypedCommand:
         (("install", "-e", "."), LOGIN, INDEX),
         (("install", "-r", "requirements.txt"), LOGIN, INDEX),
         (("install", WHEEL), "", PACKAGE),
+        (("install", "--index=", WHEEL), "", PACKAGE),
         (("install", f"acme @ {WHEEL}"), "", PACKAGE),
         (("install", f"acme[x] @ {WHEEL.replace('https', 'HTTPS')}"), "", PACKAGE),
         (("install", f"--editable={WHEEL}"), "", PACKAGE),

@@ -125,12 +125,13 @@ def _run_with_tokens(context: CommandContext) -> int:
 
 
 def _refuse_token_of_package(line: CommandLine) -> None:
+    """Raise ConfigurationError if a package is typed as a URL with a token, which would be locked."""
     words = [word for word in line.arguments if "://" in word and "codeartifact" in word.lower()]
     if line.command in pipenv_cli.ADDING_COMMANDS and words:
         from codeartifact_pipenv.files.pip_config import in_pipenv_words
         from codeartifact_pipenv.project.sources import check_package_url
 
-        indexes = {one.value for one in in_pipenv_words(line.rest)}
+        indexes = {one.value for one in in_pipenv_words(line.rest) if "://" in one.value}
         for word in words:
             if not any(word.endswith(index) for index in indexes):
                 check_package_url(word)
