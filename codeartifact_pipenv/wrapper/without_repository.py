@@ -1,4 +1,4 @@
-"""Refuses what is unsafe in a project without a CodeArtifact source, which pipenv gets unchanged."""
+"""Refuses unsafe commands of projects without a CodeArtifact source; pipenv gets the others unchanged."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import CommandLine
     from codeartifact_pipenv.wrapper.plan import CommandContext
 
-# Options of `install` and `upgrade` that name what is installed.
-_TO_ADD = ("-e", "-r", "--editable", "--requirement")
+# How options begin that name what is installed: --editable, --requirement, also abbreviated.
+_TO_ADD = ("-e", "-r", "--e", "--r")
 
 
 def refuse_repository_as_index(line: CommandLine, project: Project) -> None:
@@ -57,7 +57,7 @@ def refuse_private_names(context: CommandContext, project: Project) -> None:
     """Raise ConfigurationError if another index would be asked for a private package.
 
     It is private if the settings say that only CodeArtifact may serve it, or if the lock has it
-    from a repository that the Pipfile names no more.
+    from a repository that the Pipfile no longer names.
     """
     line, patterns = context.line, context.settings.words("private-packages")
     repositories = {s.name: s.endpoint for s in project.sources() if s.endpoint is not None}

@@ -100,7 +100,7 @@ def _absence(facts: Facts, result: LookupResult, seen: Iterable[str]) -> Finding
 
 
 def _with_repository_of_pip(facts: Facts, found: Finding) -> Finding:
-    """Add how to add the repository that only pip's settings name."""
+    """Say in the hint how to add a repository that only pip's settings name."""
     repository = repository_of_pip(facts.local.environ)
     if repository is None or any(source.endpoint for source in facts.local.sources):
         return found
