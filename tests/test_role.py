@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.github import github
-from support.identities import ROLE, section
 from support.projects import source, write_pipfile
 from support.runs import Calls, assert_error, without_credentials
+from support.workspace import section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+ROLE = "arn:aws:iam::123456789012:role/team/reader"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
 IN_ROLE = "arn:aws:sts::123456789012:assumed-role/reader/pipenv-ca"
 FAR_OWNER = "210987654321"

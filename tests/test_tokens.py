@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.files import files_below, files_with
-from support.identities import AccessKey, make_user, role_profile, section
 from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
 from support.runs import (
@@ -24,6 +23,7 @@ from support.runs import (
     without_credentials,
 )
 from support.sandbox import get_token as issued_token
+from support.workspace import role_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +38,9 @@ TWELVE_HOURS = 43200
 
 
 @pytest.fixture
-def pipfile(sandbox: Sandbox, project: Path) -> Path:
-    """Return the Pipfile of a project on the sandbox."""
-    return write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
-
-
-@pytest.fixture
-def stand_in(pipfile: Path, tmp_path: Path) -> StandIn:
-    """Return a program that runs instead of pipenv."""
-    del pipfile
+def stand_in(sandbox: Sandbox, project: Path, tmp_path: Path) -> StandIn:
+    """Return a program that runs instead of pipenv, in a project on the sandbox."""
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     return StandIn(tmp_path / "other")
 
 
@@ -58,20 +52,6 @@ def config(sandbox_env: dict[str, str], tmp_path: Path) -> Path:
     path = tmp_path / "aws-config"
     sandbox_env["AWS_CONFIG_FILE"] = str(path)
     return path
-
-
-@pytest.fixture
-def own_settings(home: Path) -> Path:
-    """Return the path of the user's settings file."""
-    path = home / ".config" / "codeartifact-pipenv" / "config.toml"
-    path.parent.mkdir(parents=True)
-    return path
-
-
-@pytest.fixture(scope="module")
-def colleague(sandbox: Sandbox) -> AccessKey:
-    """Return the access key of another user of the account."""
-    return make_user(sandbox, "colleague")
 
 
 def describe(user: User, *options: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -154,19 +134,6 @@ def test_only_the_owner_can_read_the_token_cache(
     (kept,) = files_with(token, [tmp_path])
     assert kept.parent == folder
     assert {path.stat().st_mode & 0o777 for path in files_below(folder)} == {0o600}
-
-
-def test_a_damaged_cache_entry_is_replaced_without_a_message(
-    sandbox: Sandbox, user: User, tmp_path: Path
-) -> None:
-    first = user.token()
-    (kept,) = files_with(first, [tmp_path / "tokens"])
-    kept.write_text(kept.read_text().replace(first, f"{first[:-1]}x"))
-    calls = Calls(sandbox)
-    again = user.keyring()
-    assert (again.status, again.stderr) == (0, "")
-    assert again.stdout.strip() == user.token() != first
-    assert calls.count() == 1
 
 
 @pytest.mark.wide
@@ -268,8 +235,9 @@ def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
 def test_a_profile_with_a_role_asks_sts_once_for_it(
     sandbox: Sandbox, user: User, config: Path
 ) -> None:
-    """The role, not the user, requests the token."""
+    """The role, not the user, requests the token. --ca-profile wins over AWS_PROFILE."""
     config.write_text(role_profile(sandbox.user))
+    user.env["AWS_PROFILE"] = "base"
     calls = Calls(sandbox)
     user.token("--ca-profile", "dev")
     user.token("--ca-profile", "dev", "--ca-refresh")
@@ -278,23 +246,8 @@ def test_a_profile_with_a_role_asks_sts_once_for_it(
     assert sandbox.user.access_key_id not in calls.callers()
 
 
-@pytest.mark.wide
-def test_the_profile_of_the_settings_wins_over_aws_profile(
-    sandbox: Sandbox, user: User, colleague: AccessKey, config: Path, tmp_path: Path
-) -> None:
-    """Its keys come from a credential process."""
-    answer = {"Version": 1, "AccessKeyId": colleague[0], "SecretAccessKey": colleague[1]}
-    (tmp_path / "keys.json").write_text(json.dumps(answer))
-    process = f"[profile other]\ncredential_process = cat {tmp_path / 'keys.json'}\n"
-    config.write_text(section("profile right", sandbox.user) + process)
-    calls = Calls(sandbox)
-    user.token(env=user.env | {"AWS_PROFILE": "right", "PIPENV_CA_PROFILE": "other"})
-    assert calls.callers() == [colleague.access_key_id]
-
-
-@pytest.mark.usefixtures("pipfile")
 def test_no_token_is_requested_for_an_owner_that_is_not_allowed(
-    sandbox: Sandbox, user: User
+    sandbox: Sandbox, user: User, stand_in: StandIn
 ) -> None:
     calls = Calls(sandbox)
     env = user.env | {"PIPENV_CA_ALLOWED_OWNERS": "999999999999, 888888888888"}
@@ -302,8 +255,7 @@ def test_no_token_is_requested_for_an_owner_that_is_not_allowed(
     assert_error(refused, 2, sandbox.endpoint.domain.owner, "not allowed")
     assert calls.to_aws() == 0
     env["PIPENV_CA_ALLOWED_OWNERS"] += f",{sandbox.endpoint.domain.owner}"
-    done = user.run("--ca-pipenv", "true", "lock", env=env)
-    assert done.status == 0, done.output
+    assert user.lock(stand_in, env).status == 0
 
 
 _VAULT = """
@@ -321,25 +273,25 @@ class {name}(keyring.backend.KeyringBackend):
 @pytest.mark.wide
 @pytest.mark.shows_token("files")
 def test_keyring_backend_setting_takes_the_token_from_another_backend(
-    *, sandbox: Sandbox, user: User, own_settings: Path, tmp_path: Path, stand_in: StandIn
+    sandbox: Sandbox, user: User, tmp_path: Path, stand_in: StandIn
 ) -> None:
     """AWS is not asked. A project may not choose the backend."""
     token = user.token()
     vaults = [_VAULT.format(name=n, password=p) for n, p in (("Full", token), ("Empty", ""))]
     (tmp_path / "vault.py").write_text("\n".join(vaults))
     env = without_credentials(user.env) | {"PYTHONPATH": str(tmp_path)}
+    own_settings = tmp_path / "own.toml"
     calls = Calls(sandbox)
     got = describe(user, "--ca-keyring-backend", "vault.Full", env=env)
     assert (got["token"], got["source"]) == (token, "keyring backend vault.Full")
     own_settings.write_text('keyring-backend = "vault.Full"\n')
-    assert user.lock(stand_in, env).status == 0
+    assert user.lock(stand_in, env | {"PIPENV_CA_CONFIG": str(own_settings)}).status == 0
     assert stand_in.given_token == token
     assert calls.count() == 0
     url = user.url
     for name, status in (("vault.Empty", 1), ("no_such_module.Vault", 2), ("x", 2)):
         done = user.run("--ca-keyring-backend", name, "token", url, env=env)
         assert_error(done, status, name)
-    own_settings.unlink()
     chosen = '[tool.codeartifact-pipenv]\nkeyring-backend = "vault.Full"\n'
     (user.folder / "pyproject.toml").write_text(chosen)
     assert_error(user.run("lock", env=env), 2, "keyring-backend")
