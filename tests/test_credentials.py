@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import re
 import socket
 import warnings
-from datetime import datetime, timedelta, timezone
 from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,11 +59,6 @@ STS_DENIED = (
 STS_EXPIRED = (400, STS_DENIED[1].replace(b"AccessDenied", b"ExpiredTokenException"))
 
 
-def in_hours(hours: float) -> str:
-    moment = datetime.now(timezone.utc) + timedelta(hours=hours)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Way(NamedTuple):
     """One way in which credentials fail.
 
@@ -80,16 +73,6 @@ class Way(NamedTuple):
     files: Mapping[str, str | bytes] = {}
     profile: str | None = None
     answer: tuple[int, bytes] = (200, b"")
-
-
-def bare(message: str, **env: str) -> Way:
-    """Return a way that needs only variables."""
-    return Way(message, env)
-
-
-def keys(message: str, **env: str) -> Way:
-    """Return a way that needs whole keys in the environment."""
-    return Way(message, {**KEYS, **env})
 
 
 def dev(message: str, config: str, **more: Any) -> Way:
@@ -113,12 +96,6 @@ def role(lines: str, message: str) -> Way:
     return dev(f"{message} ... ~/.aws/config", f"{BASE}[profile dev]\nrole_arn = {ROLE}\n{lines}")
 
 
-def sso(message: str, login: Mapping[str, str], **more: Any) -> Way:
-    """Return a way in which the cached SSO login is of no use."""
-    text = json.dumps({"accessToken": "x", **login})
-    return dev(message, DEV_SESSION, files={SESSION_CACHE: text}, **more)
-
-
 def web(says: str, identity: str | bytes | None = None, **env: str) -> Way:
     """Return a way in which the identity file has no identity."""
     files = {} if identity is None else {"{home}/identity": identity}
@@ -134,11 +111,6 @@ def container(says: str, hint: str, answer: bytes = b"", **env: str) -> Way:
     return Way(message, {**CONTAINER, **env}, files=files, answer=(200, answer))
 
 
-def imds(message: str, answer: tuple[int, bytes] = (200, b""), **env: str) -> Way:
-    """Return a way in which an instance has no credentials."""
-    return Way(message, {**IMDS, **env}, answer=answer)
-
-
 def setting(name: str, value: str, code: str = "aws-config", **env: str) -> Way:
     """Return a way in which one variable has an unusable value."""
     return Way(f"{name} ... [{code}] ... {name}", {**KEYS, **env, name: value})
@@ -151,23 +123,22 @@ SIGN_IN = f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}
 NO_KEYS = "No AWS credentials were found. [no-credentials] ... aws configure ... AWS_PROFILE"
 WAYS = [
     # environment
-    bare(f"{NO_KEYS} ... AWS_EC2_METADATA_DISABLED ... CODEARTIFACT_AUTH_TOKEN"),
-    bare("AWS_ACCESS_KEY_ID is not ... [partial-credentials]", AWS_SECRET_ACCESS_KEY=SECRET),
-    keys("access key id ... line break ... [keys-malformed]", AWS_ACCESS_KEY_ID=f"{KEY_ID}\n"),
-    keys("secret access key ... space ... [keys-malformed]", AWS_SECRET_ACCESS_KEY=f"{SECRET} "),
-    keys("session token ... character ... [keys-malformed]", AWS_SESSION_TOKEN=f"{SESSION}\u2026"),
+    Way(f"{NO_KEYS} ... AWS_EC2_METADATA_DISABLED ... CODEARTIFACT_AUTH_TOKEN"),
+    Way("AWS_ACCESS_KEY_ID is not ... [partial-credentials]", {"AWS_SECRET_ACCESS_KEY": SECRET}),
+    Way("id ... line break ... [keys-malformed]", KEYS | {"AWS_ACCESS_KEY_ID": f"{KEY_ID}\n"}),
+    Way("secret ... space ... [keys-malformed]", KEYS | {"AWS_SECRET_ACCESS_KEY": f"{SECRET} "}),
+    Way("token ... character ... [keys-malformed]", KEYS | {"AWS_SESSION_TOKEN": f"{SESSION}…"}),
     Way(
         "quotation marks ... [keys-malformed] ... profile default in ~/.aws/credentials",
         credentials=f'[default]\naws_access_key_id = "{KEY_ID}"\naws_secret_access_key = {SECRET}\n',
     ),
-    keys("EXPIRATION ... [keys-malformed] ... Unset it", AWS_CREDENTIAL_EXPIRATION="soon"),
-    keys(
+    Way("[keys-malformed] ... Unset it", KEYS | {"AWS_CREDENTIAL_EXPIRATION": "soon"}),
+    Way(
         "have expired ... [keys-expired] ... Export new keys",
-        AWS_SESSION_TOKEN=SESSION,
-        AWS_CREDENTIAL_EXPIRATION=in_hours(-1),
+        KEYS | {"AWS_SESSION_TOKEN": SESSION, "AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z"},
     ),
     # the two files
-    bare("/no/such ... does not exist ... [no-credentials]", AWS_CONFIG_FILE="/no/such"),
+    Way("/no/such ... does not exist ... [no-credentials]", {"AWS_CONFIG_FILE": "/no/such"}),
     Way(
         "AWS_CONFIG_FILE ... is a directory ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
         {"AWS_CONFIG_FILE": "{home}", "AWS_DEFAULT_PROFILE": "dev"},
@@ -180,12 +151,11 @@ WAYS = [
         "~/.aws/credentials ... line 1 ... [aws-config] ... Correct the file",
         credentials=f"aws_secret_access_key = {SECRET}\n",
     ),
-    bare(
+    Way(
         "profile first ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
-        AWS_PROFILE="second",
-        AWS_DEFAULT_PROFILE="first",
+        {"AWS_PROFILE": "second", "AWS_DEFAULT_PROFILE": "first"},
     ),
-    bare("AWS_PROFILE is empty ... [unknown-profile] ... Unset AWS_PROFILE", AWS_PROFILE=""),
+    Way("AWS_PROFILE is empty ... [unknown-profile] ... Unset AWS_PROFILE", {"AWS_PROFILE": ""}),
     dev("~/.aws/config ... [dev] ... [profile dev] ... [unknown-profile] ... Rename", "[dev]\n"),
     Way(
         "dev has aws_secret_access_key and lacks aws_access_key_id ... [partial-credentials]",
@@ -230,10 +200,11 @@ WAYS = [
         profile="default",
     ),
     dev(f"be read ... [sso-broken] ... {LOG_IN}", DEV_SSO, files={LEGACY_CACHE: '{"access'}),
-    sso(f"incomplete ... [sso-broken] ... {LOG_IN}", {}),
-    sso(
+    dev(f"be read ... [sso-broken] ... {LOG_IN}", DEV_SESSION, files={SESSION_CACHE: "{}"}),
+    dev(
         f"AWS SSO gives no credentials with profile dev ... [sso-denied] ... {LOG_IN}",
-        {"expiresAt": in_hours(1)},
+        DEV_SESSION,
+        files={SESSION_CACHE: '{"accessToken": "x", "expiresAt": "2100-01-01T00:00:00Z"}'},
         env={"AWS_ENDPOINT_URL_SSO": "{url}"},
         answer=(403, b'{"message": "No access", "__type": "ForbiddenException"}'),
     ),
@@ -245,8 +216,11 @@ WAYS = [
         "/no/such ... does not exist ... [web-identity-missing] ... of profile dev in ~/.aws/config",
         f"[profile dev]\nrole_arn = {ROLE}\nweb_identity_token_file = /no/such\n",
     ),
-    bare("is set ... [aws-config] ... AWS_ROLE_ARN", AWS_WEB_IDENTITY_TOKEN_FILE="{home}/identity"),
-    bare("AWS_WEB_IDENTITY_TOKEN_FILE is not ... [partial-credentials]", AWS_ROLE_ARN=ROLE),
+    Way(
+        "is set ... [aws-config] ... AWS_ROLE_ARN",
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/identity"},
+    ),
+    Way("AWS_WEB_IDENTITY_TOKEN_FILE is not ... [partial-credentials]", {"AWS_ROLE_ARN": ROLE}),
     Way(
         "~/identity ... [web-identity-refused] ... AWS_WEB_IDENTITY_TOKEN_FILE",
         {**WEB, "AWS_ENDPOINT_URL_STS": "{url}"},
@@ -260,10 +234,14 @@ WAYS = [
     container("AUTHORIZATION_TOKEN_FILE", "break", AUTHORIZATION_TOKEN_FILE="{home}/token"),
     container("CREDENTIALS_FULL_URI ... does not answer with credentials", "FULL_URI", b"{}"),
     # an instance
-    imds(NO_KEYS, (404, b"")),
-    imds("instance metadata ... [credentials-source] ... AWS_EC2_METADATA_DISABLED", (200, b"1")),
-    imds("ENDPOINT ... [aws-config]", AWS_EC2_METADATA_SERVICE_ENDPOINT="nonsense"),
-    imds("TIMEOUT ... [aws-config] ... TIMEOUT", AWS_METADATA_SERVICE_TIMEOUT="abc"),
+    Way(NO_KEYS, IMDS, answer=(404, b"")),
+    Way(
+        "instance metadata ... [credentials-source] ... AWS_EC2_METADATA_DISABLED",
+        IMDS,
+        answer=(200, b"1"),
+    ),
+    Way("ENDPOINT ... [aws-config]", IMDS | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "nonsense"}),
+    Way("TIMEOUT ... [aws-config] ... TIMEOUT", IMDS | {"AWS_METADATA_SERVICE_TIMEOUT": "abc"}),
     # connection settings
     setting("AWS_DEFAULTS_MODE", "fast"),
     setting("AWS_STS_REGIONAL_ENDPOINTS", "some"),
@@ -272,12 +250,12 @@ WAYS = [
     setting("AWS_ENDPOINT_URL_CODEARTIFACT", "http://h:abc"),
     setting("HTTPS_PROXY", "http://127.0.0.1:abc", "proxy-invalid"),
     setting("HTTPS_PROXY", "not a url", "proxy-invalid"),
-    keys(
+    Way(
         "proxy ... 127.0.0.1:{closed} ... [proxy-down] ... HTTPS_PROXY",
-        HTTPS_PROXY="http://me:pass-of-mine@127.0.0.1:{closed}",
+        KEYS | {"HTTPS_PROXY": "http://me:pass-of-mine@127.0.0.1:{closed}"},
     ),
     setting("AWS_CA_BUNDLE", "/no.pem", "ca-bundle-missing", AWS_ENDPOINT_URL="https://{address}"),
-    keys('"gone" ... [aws-config]')._replace(config="[default]\nservices = gone\n"),
+    Way('"gone" ... [aws-config]', KEYS, config="[default]\nservices = gone\n"),
 ]
 
 

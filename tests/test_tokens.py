@@ -1,9 +1,11 @@
-"""Where a token comes from, for both entry points: the environment, the cache, AWS."""
+"""Where a token comes from, for both entry points: the environment, a file, the cache, AWS."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,9 @@ from support.runs import (
 )
 from support.sandbox import get_token as issued_token
 from support.workspace import role_profile
+
+from codeartifact_pipenv.auth.resolver import SECRETS, read_token_file, token_file
+from codeartifact_pipenv.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -295,3 +300,105 @@ def test_keyring_backend_setting_takes_the_token_from_another_backend(
     chosen = '[tool.codeartifact-pipenv]\nkeyring-backend = "vault.Full"\n'
     (user.folder / "pyproject.toml").write_text(chosen)
     assert_error(user.run("lock", env=env), 2, "keyring-backend")
+
+
+# --- a token in a file -------------------------------------------------------------------
+
+FILE_VARIABLE = f"{TOKEN_VARIABLE}_FILE"
+# How programs write a token into a file; PowerShell's > writes UTF-16.
+WRITTEN = {
+    "bare": b"eyJ9.a.b.c.d",
+    "with its line's end": b"eyJ9.a.b.c.d\n",
+    "PowerShell": "\ufeffeyJ9.a.b.c.d\r\n".encode("utf-16-le"),
+    "Notepad": "eyJ9.a.b.c.d\r\n".encode("utf-8-sig"),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(WRITTEN[form])
+    environ = {FILE_VARIABLE: str(path)}
+    found = token_file(TOKEN_VARIABLE, environ)
+    assert found == str(path)
+    assert read_token_file(found, TOKEN_VARIABLE, environ) == "eyJ9.a.b.c.d"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "it cannot be read: No such file"),
+        (b" \r\n", "it is empty"),
+        (b'{"authorizationToken": "abc"}', "the whole JSON"),
+        (b"\xff\xfe\x00", "it is not a text"),
+        (b"x" * 2_000_000, "it cannot be read: it is larger"),
+    ],
+)
+def test_a_file_without_a_token_is_an_error(
+    content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as refused:
+        read_token_file(str(path), TOKEN_VARIABLE, {FILE_VARIABLE: str(path)})
+    assert refused.value.sentence.startswith(f"{path} does not hold a token ({FILE_VARIABLE} names")
+    assert reason in refused.value.sentence
+    assert refused.value.code == "token-malformed"
+
+
+@pytest.mark.parametrize("name", ["VAULT_TOKEN", "DB_PASSWORD", "TOKEN"])
+def test_token_files_of_other_secrets_are_not_read(name: str, tmp_path: Path) -> None:
+    """A project chooses the name of its variable, so the name must not select other secrets."""
+    assert token_file(name, {f"{name}_FILE": str(tmp_path)}) is None
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("files")
+def test_a_token_file_is_used_after_the_variable_and_before_the_cache(
+    sandbox: Sandbox, user: User, tmp_path: Path, stand_in: StandIn
+) -> None:
+    """It needs no AWS access. An expired token is replaced, and a file named in .env is ignored."""
+    token, kept, expired = user.token("--ca-no-cache"), user.token(), expired_token(sandbox)
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    calls = Calls(sandbox)
+    env = user.env | {FILE_VARIABLE: str(path)}
+    for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
+        done = user.lock(stand_in, without_credentials(env) | given)
+        assert (done.status, done.stderr) == (0, "")
+        assert stand_in.given_token == expected
+    assert user.keyring(env=env).stdout == f"{token}\n"
+    path.write_text("changeme\n")
+    for words in (("lock",), ("token", user.url)):
+        refused = user.run(*words, env=env)
+        assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
+    path.write_text(expired)
+    done = user.lock(stand_in, env)
+    warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
+    assert (done.status, done.stderr) == (0, f"{warning} [token-expired]\n")
+    assert stand_in.given_token == kept
+    path.write_text(f"{token}\n")
+    (user.folder / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
+    assert user.lock(stand_in, user.env).status == 0
+    assert stand_in.given_token == kept != token
+    assert calls.to_aws() == 0
+    assert str(path) in user.run("doctor", "--all", env=env).stdout
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("files")
+@pytest.mark.skipif(
+    not (shutil.which("unshare") and hasattr(os, "geteuid") and os.geteuid() == 0),
+    reason="needs root to mount a folder",
+)
+def test_a_docker_build_secret_is_read(user: User, tmp_path: Path, stand_in: StandIn) -> None:
+    """A mounted secret with the name of the variable needs no setting."""
+    token = user.token("--ca-no-cache")
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    mount = f'mount -t tmpfs none /run && mkdir {SECRETS} && cp "$0" {SECRETS}/{TOKEN_VARIABLE}'
+    words = ["unshare", "-m", "sh", "-ec", f'{mount}; exec "$@"', str(path), *stand_in.lock]
+    done = run(*words, env=without_credentials(user.env), cwd=user.folder)
+    assert (done.status, done.stderr) == (0, "")
+    assert stand_in.given_token == token

@@ -172,3 +172,23 @@ def test_lock_is_free_once_it_is_released_or_its_process_killed(
         descriptor = acquire(path, seconds=seconds)
     assert descriptor is not None
     os.close(descriptor)
+
+
+def test_files_are_replaced_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new, held = (str(tmp_path / name) for name in ("old", "new", "held"))
+    (tmp_path / "old").write_bytes(b"1")
+    really = os.replace
+
+    def replace(source: str, target: str) -> None:
+        if target == held:
+            raise OSError(13, "it is open", source, None, target)
+        really(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    befores = {old: b"1", new: None, held: None}
+    with pytest.raises(OSError, match="it is open"):
+        replace_together([Replacement(path, was, b"2", None) for path, was in befores.items()])
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"1"

@@ -106,16 +106,9 @@ def test_equally_specific_sections_that_differ_are_an_error(tmp_path: Path) -> N
 KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
 
 
-def test_a_key_pair_is_used_whole_and_only_its_id_is_shown(tmp_path: Path) -> None:
-    found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
-    keys = found.caller.keys
-    assert keys is not None
-    assert (keys.key_id, keys.secret) == ("AKIAEXAMPLE", SECRET)
-    for shown in (repr(found), str(found), repr(keys), f"{keys}"):
-        assert SECRET not in shown
-        assert "AKIAEXAMPLE" in shown
-    for line in KEYS.splitlines():
-        assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
+@pytest.mark.parametrize("line", KEYS.splitlines())
+def test_half_of_a_key_pair_is_not_used(line: str, tmp_path: Path) -> None:
+    assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
 
 
 def test_own_settings_win_over_keyringrc_and_this_over_aws_profile(tmp_path: Path) -> None:
