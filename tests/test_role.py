@@ -177,7 +177,7 @@ def test_each_domain_is_asked_with_its_profile_and_role(
     done = user.run("doctor", "--all", env=env)
     assert done.status == 0, done.output
     assert IN_ROLE in done.stdout
-    assert f"from profile far, in role {ROLE}" in " ".join(done.stdout.split())
+    assert f"profile far, in role {ROLE}" in " ".join(done.stdout.split())
     assert callers(sandbox, calls) == [IN_ROLE, sandbox.user.arn]
     asked = [each for each in sandbox.requests[before:] if each.name == "DescribeRepository"]
     assert len({each.credential for each in asked}) == 2
