@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from support.programs import Result
     from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -68,39 +67,26 @@ def describe(user: User, *options: str, env: Mapping[str, str] | None = None) ->
     return {**found, "left": (end - datetime.now(timezone.utc)).total_seconds()}
 
 
-# The token in the environment, whether to refresh, and the token that is expected.
-ORDER = [
-    ("nothing", False, "cached"),
-    ("live", False, "live"),
-    ("expired", False, "cached"),
-    ("live", True, "new"),
-    ("nothing", False, "cached"),
-]
-
-
 @pytest.mark.wide
 @pytest.mark.parametrize("entry", ["pipenv-ca", "keyring"])
 def test_environment_token_wins_over_cache_and_cache_over_aws(
     entry: str, sandbox: Sandbox, user: User
 ) -> None:
-    """`refresh` skips both and asks AWS. An expired token in the environment is skipped."""
+    """A token in the environment needs no AWS. `refresh` skips both and asks AWS."""
 
-    def get(env: Mapping[str, str]) -> Result:
-        return user.keyring(env=env) if entry == "keyring" else user.run("token", user.url, env=env)
+    def get(env: Mapping[str, str]) -> str:
+        done = user.keyring(env=env) if entry == "keyring" else user.run("token", user.url, env=env)
+        assert (done.status, done.stderr) == (0, "")
+        return done.stdout.strip()
 
-    tokens = {"live": issued_token(sandbox), "expired": expired_token(sandbox)}
-    tokens["cached"] = get(user.env).stdout.strip()
-    for what, refresh, wanted in ORDER:
-        env = user.env | ({} if what == "nothing" else {TOKEN_VARIABLE: tokens[what]})
-        calls = Calls(sandbox)
-        got = get(env | {"PIPENV_CA_REFRESH": str(int(refresh))})
-        if wanted == "new":
-            assert got.stdout.strip() not in {"", *tokens.values()}
-            tokens["cached"] = tokens["new"] = got.stdout.strip()
-        assert got[:2] == (0, f"{tokens[wanted]}\n"), (what, refresh, wanted)
-        assert calls.count() == (wanted == "new"), (what, refresh, wanted)
-    last = get(without_credentials(user.env) | {TOKEN_VARIABLE: tokens["live"]})
-    assert last == (0, f"{tokens['live']}\n", ""), "a token in the environment needs no AWS"
+    cached, live = get(user.env), issued_token(sandbox)
+    given = user.env | {TOKEN_VARIABLE: live}
+    calls = Calls(sandbox)
+    assert (get(user.env), get(given), get(without_credentials(given))) == (cached, live, live)
+    assert calls.to_aws() == 0
+    new = get(given | {"PIPENV_CA_REFRESH": "1"})
+    assert new not in {"", live, cached}
+    assert (get(user.env), calls.count()) == (new, 1)
 
 
 def test_processes_that_start_together_make_one_call_to_aws(

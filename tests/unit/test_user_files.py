@@ -52,34 +52,57 @@ def write(folder: Path, name: str, text: str, mode: int = 0o600) -> Path:
     return path
 
 
+CLEAR = f"[global]\nindex-url = {url(TOKEN)}\n"
+OVER = f"[global]\ntimeout = 9\nindex_url={url(EXPIRED)}\n"
 EXTRA = f"[install]\nextra-index-url =\n    https://index.example/s\n    {url('hunter2')}\n"
+NETRC = f"machine a login b\nmachine {VPCE}\n login aws\n password {TOKEN}\n"
+PROTOCOL = "machine a.example\n  login b\n  password c\n  protocol https\n"
+PYPIRC = f"[distutils]\nindex-servers = ca\n[ca]\nrepository = https://{HOST}/pypi/team/\n"
+PYPIRC += "username = aws\n"
 
 
 @posix
 @pytest.mark.parametrize(
-    ("name", "text", "level", "line"),
+    ("name", "text", "code", "line", "hint"),
     [
-        (".config/pip/pip.conf", f"[global]\nindex-url = {url(TOKEN)}\n", "warning", 2),
-        (".pip/pip.conf", f"[global]\ntimeout = 9\nindex_url={url(EXPIRED)}\n", "failure", 3),
-        ("xdg/pip/pip.conf", EXTRA, "warning", 4),
-        ("named.conf", f"[global]\nindex-url = {url(TOKEN)}\n", "warning", 2),
-        ("venv/pip.conf", EXTRA, "warning", 4),
+        ("named.conf", CLEAR, "login-left", 2, "`pipenv-ca logout pip`"),
+        (".config/pip/pip.conf", OVER, "login-left", 3, "`pipenv-ca logout pip`"),
+        *(
+            (f"{folder}/pip.conf", EXTRA, "login-left", 4, "pip config unset")
+            for folder in (".pip", "xdg/pip", "venv")
+        ),
+        (".pip/pip.conf", "[global]\n\nnonsense\n", "pip-config-invalid", 3, ""),
+        (".pip/pip.conf", "[a]\nb=1\nb=2\n", "pip-config-invalid", 3, ""),
+        (".netrc", NETRC, "login-left", 2, "`pipenv-ca logout netrc`"),
+        (".netrc", f"# machine x\n\n{LOGIN} {EXPIRED}\n", "login-left", 3, "logout netrc`"),
+        ("named.netrc", PROTOCOL, "netrc-unreadable", 4, ""),
+        ("named.netrc", f"machine {HOST} login aws passwort {TOKEN}\n", "netrc-unreadable", 1, ""),
+        (".pypirc", f"{PYPIRC}password = {EXPIRED}\n", "login-left", 3, "logout twine`"),
+        (".pypirc", f"{PYPIRC}password = hunter2\n", "login-left", 3, "logout twine`"),
     ],
 )
-def test_token_in_a_pip_configuration_is_reported_with_its_line(
-    name: str, text: str, level: str, line: int, environ: dict[str, str], tmp_path: Path
+def test_a_login_or_an_unreadable_line_is_reported_with_its_place(
+    *,
+    name: str,
+    text: str,
+    code: str,
+    line: int,
+    hint: str,
+    environ: dict[str, str],
+    tmp_path: Path,
 ) -> None:
+    """A token that has expired is a failure, except for twine, and so is an unreadable line."""
     path = write(tmp_path, name, text)
-    if name == "named.conf":
-        environ["PIP_CONFIG_FILE"] = str(path)
     if name.startswith("venv/"):
         write(tmp_path, "venv/pyvenv.cfg", "")
         environ["VIRTUAL_ENV"] = str(path.parent)
+    variable = {"named.conf": "PIP_CONFIG_FILE", "named.netrc": "NETRC"}.get(name)
+    environ |= {variable: str(path)} if variable else {}
     (finding,) = found(environ)
-    assert (finding.code, finding.level) == ("login-left", level)
-    assert (finding.path, finding.line) == (str(path), line)
-    by_us = name in {".config/pip/pip.conf", "named.conf"}
-    assert ("`pipenv-ca logout pip`" if by_us else "pip config unset") in finding.hint
+    assert (finding.code, finding.path, finding.line) == (code, str(path), line)
+    assert hint in finding.hint
+    fails = code != "login-left" or (EXPIRED in text and name != ".pypirc")
+    assert finding.level == ("failure" if fails else "warning")
 
 
 @pytest.mark.parametrize(
@@ -90,10 +113,11 @@ def test_token_in_a_pip_configuration_is_reported_with_its_line(
         f"[global]\nuser-agent = {url(TOKEN)}\n",
     ],
 )
-def test_pip_configuration_without_a_stored_login_is_not_reported(
+def test_files_without_a_stored_login_are_not_reported(
     text: str, environ: dict[str, str], tmp_path: Path
 ) -> None:
     write(tmp_path, ".pip/pip.conf", text)
+    write(tmp_path, ".pypirc", f"{PYPIRC}[pypi]\npassword = hunter2\n")
     assert found(environ) == []
 
 
@@ -113,43 +137,6 @@ def test_token_in_a_pip_variable_is_reported_by_the_variable_name(
     assert (finding.code, finding.level, finding.subject) == ("login-left", level, name)
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "level"),
-    [
-        (f"machine a login b\nmachine {VPCE}\n login aws\n password {TOKEN}\n", 2, "warning"),
-        (f"# machine x\n\n{LOGIN} {EXPIRED}\n", 3, "failure"),
-    ],
-)
-def test_codeartifact_login_in_netrc_is_reported_with_its_line(
-    text: str, line: int, level: str, environ: dict[str, str], tmp_path: Path
-) -> None:
-    path = write(tmp_path, ".netrc", text)
-    (finding,) = found(environ)
-    assert (finding.code, finding.level, finding.line) == ("login-left", level, line)
-    assert finding.path == str(path)
-
-
-@pytest.mark.parametrize(
-    ("code", "text", "line"),
-    [
-        ("netrc-unreadable", "machine a.example\n  login b\n  password c\n  protocol https\n", 4),
-        ("netrc-unreadable", f"machine {HOST} login aws passwort {TOKEN}\n", 1),
-        ("pip-config-invalid", "[global]\n\nnonsense\n", 3),
-        ("pip-config-invalid", "[a]\nb=1\nb=2\n", 3),
-    ],
-)
-def test_line_that_python_or_pip_cannot_read_is_reported(
-    code: str, text: str, line: int, environ: dict[str, str], tmp_path: Path
-) -> None:
-    name = ".pip/pip.conf"
-    if code == "netrc-unreadable":
-        name = "my.netrc"
-        environ["NETRC"] = str(tmp_path / name)
-    write(tmp_path, name, text)
-    (finding,) = found(environ)
-    assert (finding.code, finding.level, finding.line) == (code, "failure", line)
-
-
 @posix
 @pytest.mark.parametrize("mode", [0o640, 0o604])
 def test_netrc_with_a_token_that_others_can_read_is_reported(
@@ -159,18 +146,6 @@ def test_netrc_with_a_token_that_others_can_read_is_reported(
     hints = {finding.code: finding.hint for finding in found(environ)}
     assert hints.keys() == {"login-left", "file-readable"}
     assert f"chmod 600 {path}" in hints["file-readable"]
-
-
-@pytest.mark.parametrize("token", [EXPIRED, "hunter2"], ids=["over", "other"])
-def test_token_in_pypirc_is_reported_with_its_section(
-    token: str, environ: dict[str, str], tmp_path: Path
-) -> None:
-    text = f"[distutils]\nindex-servers = ca\n[ca]\nrepository = https://{HOST}/pypi/team/\n"
-    write(tmp_path, ".pypirc", f"{text}username = aws\npassword = {token}\n")
-    (finding,) = found(environ)
-    assert (finding.code, finding.level, finding.line) == ("login-left", "warning", 3)
-    write(tmp_path, ".pypirc", f"{text}username = aws\n[pypi]\npassword = {token}\n")
-    assert found(environ) == []
 
 
 @posix
