@@ -87,7 +87,7 @@ def test_a_service_or_username_that_is_not_text_gets_no_answer(
 
 
 @pytest.mark.usefixtures("with_token")
-def test_broken_settings_print_a_line_and_return_none(
+def test_broken_settings_or_code_print_a_line_and_return_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another service causes no message."""
@@ -97,6 +97,9 @@ def test_broken_settings_print_a_line_and_return_none(
     assert password is None
     assert ["allowed-owners" in line for line in said.splitlines()] == [True, True]
     assert asked("https://example.com", "aws") == (None, "")
+    monkeypatch.setattr("codeartifact_pipenv.auth.resolver.resolver_from_environment", None)
+    password, said = asked(URL, "aws")
+    assert (password, said.count("codeartifact-pipenv: TypeError")) == (None, 2)
 
 
 @pytest.mark.usefixtures("with_token")

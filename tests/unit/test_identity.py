@@ -141,22 +141,22 @@ def test_only_a_change_of_settings_that_the_profile_uses_is_another_identity(
     assert (account.print(**named) != before[1]) == changed
 
 
-NAMES = {
-    "default": "default",
-    "work": "[profile work]",
-    "two  blanks": '[profile "two  blanks"]',
-    "it's": """[profile "it's"]""",
-    'a "b"': """[profile 'a "b"']""",
-    "back\\slash": r'[profile "back\\slash"]',
-    "tab": "[profile\ttab]",
-    "bar": "[profilefoo bar]",
-    "no\N{NO-BREAK SPACE}break": "[profile no\N{NO-BREAK SPACE}break]",
-}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_profile_names_are_read_as_botocore_reads_them(account: Account, name: str) -> None:
-    title = NAMES[name] if NAMES[name] != name else "[default]"
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("default", "[default]"),
+        ("two  blanks", '[profile "two  blanks"]'),
+        ("it's", """[profile "it's"]"""),
+        ('a "b"', """[profile 'a "b"']"""),
+        ("back\\slash", r'[profile "back\\slash"]'),
+        ("tab", "[profile\ttab]"),
+        ("bar", "[profilefoo bar]"),
+        ("no\N{NO-BREAK SPACE}break", "[profile no\N{NO-BREAK SPACE}break]"),
+    ],
+)
+def test_profile_names_are_read_as_botocore_reads_them(
+    account: Account, name: str, title: str
+) -> None:
     seen = set()
     for role in ("one", "two"):
         account.config.write_text(f"{title}\nrole_arn = {role}\n", encoding="utf-8")
