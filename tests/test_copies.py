@@ -392,8 +392,8 @@ import os
 sync = os.fsync
 def fsync(descriptor):
     sync(descriptor)
-    if not os.path.exists("edited"):
-        open("edited", "w").close()
+    if os.path.exists("was-run"):
+        os.unlink("was-run")
         exec({MORE!r})
 os.fsync = fsync
 """
@@ -401,7 +401,7 @@ os.fsync = fsync
 
 def test_edit_while_the_files_are_written_is_kept(team: Team, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(EDITED_WHILE_WRITTEN)
-    team.pipenv(INSTALLS + LOCKS)
+    team.pipenv(f"{INSTALLS}{LOCKS}open('was-run', 'w').close()")
     team.env["PYTHONPATH"] = str(tmp_path)
     team("install", "orb-common")
     packages = tomlkit.parse(team.pipfile.read_text()).unwrap()["packages"]

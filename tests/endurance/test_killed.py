@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from support.files import files_with
@@ -58,7 +58,7 @@ class NormalRun(NamedTuple):
 class Attempt(NamedTuple):
     """A run of a command; it has a terminal if it is killed by that."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[Any]
     terminal: Terminal | None
     folder: Path
 
