@@ -111,17 +111,6 @@ def test_pipenv_of_another_environment_has_the_terminal(command: str, wrapped: U
     assert pipenv.record["terminal"] == [True, True, True]
 
 
-@WIDE
-def test_program_below_the_own_pipenv_has_the_terminal(
-    sandbox_env: dict[str, str], installed: Path
-) -> None:
-    code = "import os; print([os.isatty(n) for n in range(3)])"
-    words = ("run", "python", "-c", code)
-    with Terminal(PIPENV_CA, *words, env=sandbox_env, cwd=installed) as terminal:
-        assert terminal.finish() == 0, terminal.shown
-    assert "[True, True, True]" in terminal.shown
-
-
 @pytest.mark.parametrize(("group", "calls"), [("", 1), ("os.setpgid(0, 0)", 0)])
 def test_control_c_reaches_a_waited_pipenv_from_the_terminal_alone(
     group: str, calls: int, wrapped: User
@@ -234,6 +223,29 @@ def test_pip_gets_the_repository_and_no_token_in_arguments(words: str, wrapped: 
     assert record["environ"]["PIP_EXTRA_INDEX_URL"].strip() == ""
     assert token not in json.dumps(record["environ"])
     assert record["netrc"] == f"machine {endpoint.host} login aws password {token}\n"
+
+
+# Prints the modules that are loaded when pipenv starts.
+LOADED = """
+import os, subprocess, sys
+from codeartifact_pipenv.__main__ import main
+
+def start(*_, **__):
+    print(*sys.modules, flush=True)
+    os._exit(0)
+
+subprocess.Popen = start
+main()
+"""
+
+
+@pytest.mark.parametrize("route", ["as-written", "loopback"])
+def test_lock_with_a_cached_token_loads_no_slow_library(route: str, wrapped: User) -> None:
+    wrapped.token()
+    words = (sys.executable, "-c", LOADED, "--ca-route", route, "lock")
+    loaded = run(*words, env=wrapped.env, cwd=wrapped.folder).stdout.split()
+    assert "codeartifact_pipenv.wrapper.plan" in loaded
+    assert not {"botocore", "tomlkit", "plette"} & set(loaded)
 
 
 def test_relative_option_beats_variable_for_pipenv(user: User, tmp_path: Path) -> None:

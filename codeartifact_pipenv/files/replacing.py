@@ -49,7 +49,7 @@ def replace_together(files: Sequence[Replacement], *, sync: bool = True) -> bool
     with contextlib.ExitStack() as stack:
         written = []
         for file in files:
-            target = file.path
+            target = os.path.realpath(file.path) if file.mode is None else file.path
             temporary = stack.enter_context(
                 temporary_beside(target, file.data, file.mode, sync=sync)
             )
