@@ -44,13 +44,8 @@ AWKWARD = [
     ["run", "a b", "", "two\nlines", "\ttab", "'\"$HOME`*\\", "žluťoučký 木 \N{PILE OF POO}"],
     ["run", os.fsdecode(b"caf\xe9"), os.fsdecode(b"\xff\xfe")],
     ["run", "--", "--ca-profile", "x", "--ca-nonsense", "--ca-help"],
-    ["--", "run", "--ca-profile=x"],
-    ["graph", "--ca-other", "--ca-version", "-", "--"],
-    ["--verbose", "--python", "3.11", "--pypi-mirror", "https://example.org/s", "graph", "--bare"],
     ["", "x"],
-    ["no-such-command", "token", "sandbox"],
     ["lock", "two\nlines", "", os.fsdecode(b"\xff"), "--", "--ca-verbose", "-x"],
-    ["install", "pkg >= 1.0 ; python_version < '4'", "-e", "./a b"],
 ]
 # The wrapper waits for pipenv's `lock`, and the process becomes pipenv for `graph`.
 WAITED = "lock"
