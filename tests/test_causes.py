@@ -1,4 +1,4 @@
-"""Each cause, reproduced: the code that the command and doctor name."""
+"""Each cause, reproduced: the code that the command and doctor name, or no cause."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
+from support.checkout import ROOT
+from support.guides import section
 from support.programs import SCRIPTS, Result
 from support.projects import PYPI_SOURCE, source
-from support.runs import TOKEN_VARIABLE, expired_token, get_token
+from support.runs import TOKEN_VARIABLE, StandIn, expired_token, get_token
 from support.sandbox import get_token as issued_token
 from support.workspace import (
     LEGACY_SSO,
@@ -48,6 +50,17 @@ class BrokenProject(Workspace):
         self.lonely = sandbox.add_repository("lonely")  # it does not reach the public index
         self.publish_wheels(self.team, self.lonely)
         self.pipfile('orb-tools = "*"')
+
+    def fails(self, code: str, *words: str, says: str = "") -> Result:
+        """Run a command that fails, and check that it ends with this cause and a hint."""
+        done = self.run(*words)
+        assert done.status != 0, done.output
+        *_, error, hint = done.stderr.splitlines()
+        assert re.fullmatch(rf"error: .* \[{code}\]", error), done.stderr
+        assert hint.startswith("hint: ")
+        assert says in f"{error}\n{hint}"
+        check_no_secret(self, done)
+        return done
 
 
 DIRECT = ("--ca-route", "as-written", "lock")
@@ -237,6 +250,16 @@ for name, behaviour in (
         deny("codeartifact:ReadFromRepository")
     )
 
+
+@cause("read-denied", "one-of-two-repositories-denies", says="repository team of other-dom")
+def one_of_two_repositories_denies(broken: BrokenProject) -> None:
+    other = broken.sandbox.add_repository("team", domain="other-dom")
+    broken.publish_wheels(other)
+    broken.sandbox.deny("codeartifact:ReadFromRepository", other)
+    sources = source(broken.team, "aws:${A_TOKEN}@"), source(other, "aws:${B_TOKEN}@", "other")
+    broken.pipfile('orb-tools = "*"\norb-common = {version = "*", index = "other"}', *sources)
+
+
 # --- names and network --------------------------------------------------------------------
 
 cause("domain-missing", says="my-dim (account 123456789012, us-east-1)")(
@@ -350,6 +373,13 @@ def literal_token(broken: BrokenProject) -> None:
 
 cause("variable-unset", says="names THE_REGION, which nothing sets")(
     lambda p: p.pipfile('orb-tools = "*"', source(p.team).replace("us-east-1", "${THE_REGION}"))
+)
+MIRROR = PYPI_SOURCE.replace("https://pypi.org", "https://${MIRROR_HOST}")
+cause("variable-unset", "variable-of-another-index", words=DIRECT, says="MIRROR_HOST")(
+    lambda p: p.pipfile('six = "*"', MIRROR, source(p.team))
+)
+cause("pipfile-invalid", "number-as-python-version", says="python_version must be a string")(
+    lambda p: p.pipfile('six = "*"\n[requires]\npython_version = 3')
 )
 cause("variable-name", "variable-of-a-compiler")(lambda p: with_userinfo(p, "aws:${CFLAGS}@"))
 
@@ -526,3 +556,94 @@ def test_a_full_disk_is_not_explained_and_keeps_the_files(
     shutil.rmtree(full_disk / ".venv", ignore_errors=True)
     broken.env["PIPENV_VENV_IN_PROJECT"] = "0"
     assert broken.run("lock").status == 0
+
+
+# --- what the explanation names ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["install", "run pip install -U"])
+def test_a_misspelt_argument_of_a_command_is_the_cause(command: str, broken: BrokenProject) -> None:
+    tables = (PYPI_SOURCE, source(broken.team)) if command == "install" else ()
+    broken.pipfile('orb-common = "*"', *tables)
+    words = (*command.split(), "orb-tolls")
+    broken.fails("package-missing", *words, says="did you mean orb-tools?")
+
+
+def test_a_misspelt_url_is_shown_with_the_right_one(broken: BrokenProject) -> None:
+    wrong = source(broken.team, "").replace("pypi/team/simple/", "npm/team/")
+    broken.pipfile('orb-tools = "*"', wrong)
+    done = broken.run("lock")
+    assert done.status != 0
+    assert f"{broken.team.simple_url.partition('://')[2]} in its place. [near-miss]" in done.stderr
+
+
+def test_a_failed_lock_prints_the_lines_of_the_readme(broken: BrokenProject) -> None:
+    wheel = make_wheel(broken.folder.parent / "wheels", "acme-invoices", "1.0")
+    broken.sandbox.publish(wheel, broken.team)
+    broken.pipfile('acme-invocies = "*"', PYPI_SOURCE, source(broken.team))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = section(readme, "When it fails").split("```")[1].lstrip("\n")
+    assert broken.fails("package-missing", "lock").stderr.endswith(shown)
+
+
+def failing_pipenv(broken: BrokenProject) -> None:
+    """Give commands a token, and a pipenv that fails at once."""
+    own_token(broken)
+    failing = StandIn(broken.folder.parent / "bin", afterwards="sys.exit(1)")
+    broken.env["PIPENV_CA_PIPENV"] = str(failing.path)
+
+
+@pytest.mark.parametrize("public_first", [True, False])
+def test_an_index_that_never_answers_is_unreachable(
+    public_first: bool, broken: BrokenProject
+) -> None:
+    tables = (PYPI_SOURCE, source(broken.team)) if public_first else ()
+    broken.pipfile("\n".join(f'orb-{number} = "*"' for number in range(100)), *tables)
+    failing_pipenv(broken)
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        broken.env |= {"HTTPS_PROXY": address, "https_proxy": address}
+        broken.env["AWS_EC2_METADATA_DISABLED"] = "true"
+        broken.fails("unreachable", "lock")
+
+
+@pytest.mark.parametrize("command", ["lock", "sync"])
+def test_a_slow_index_on_the_direct_route_is_reported_as_unknown(
+    command: str, broken: BrokenProject
+) -> None:
+    broken.pipfile('orb-tools = "*"')
+    failing_pipenv(broken)
+    broken.sandbox.delay(6, on="pages")
+    broken.fails("no-answer", "--ca-route", "as-written", command, says="slow or down")
+
+
+def test_explain_finds_the_last_cause_until_it_is_fixed(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "==7.7"')
+    assert broken.run("lock").status != 0
+    done = broken.run("explain")
+    assert done.status == 0, done.output
+    assert "pipenv lock" in done.stdout
+    assert "[version-missing]" in done.stdout
+    assert "its newest is 1.0" in done.stdout
+    broken.pipfile('orb-tools = "*"')
+    again = broken.run("explain")
+    assert "[version-missing]" not in again.stdout
+    assert again.status == 1
+
+
+def test_other_hashes_than_locked_are_the_cause(broken: BrokenProject) -> None:
+    broken.pipfile('orb-common = "*"')
+    assert broken.run("lock").status == 0
+    path = broken.folder / "Pipfile.lock"
+    path.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", path.read_text()))
+    for words in (("sync",), ("install", "--deploy")):
+        broken.fails("hash-mismatch", *words, says="other hashes than those in Pipfile.lock")
+
+
+def test_verbose_notes_list_sources_route_token_and_files(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "*"', PYPI_SOURCE, source(broken.team))
+    notes = re.findall(
+        r"^note: (\w+ \w+|\w+)", broken.run("--ca-verbose", "lock").stderr, re.MULTILINE
+    )
+    sources = ["source pypi", "source codeartifact"]
+    assert notes == ["Pipfile", *sources, "route loopback", "token for", "works on", "runs"]

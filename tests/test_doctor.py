@@ -15,6 +15,7 @@ from support.runs import TOKEN_VARIABLE, Calls, Terminal
 from support.sandbox import FakePublicIndex, get_token
 from support.workspace import Workspace
 
+from codeartifact_pipenv.checks.machine.interpreter import version_of_environment
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -335,3 +336,10 @@ def test_a_thousand_packages_are_all_checked(
         found = {each["subject"]: each["code"] for each in work.findings()}
     code = None if published else "package-missing"
     assert {found.get(f"package {name}", "") for name in names} == {code}
+
+
+@pytest.mark.parametrize("text", ["home = /x\nversion = 3.12.4\n", "version_info = 3.12.4.final.0"])
+def test_version_is_read_without_running_the_interpreter(text: str, tmp_path: Path) -> None:
+    assert version_of_environment(str(tmp_path)) is None
+    (tmp_path / "pyvenv.cfg").write_text(text)
+    assert version_of_environment(str(tmp_path)) == "3.12.4"
