@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import shutil
 import socket
-import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -20,10 +16,7 @@ from support.projects import PYPI_SOURCE, source
 from support.runs import TOKEN_VARIABLE, StandIn, expired_token, get_token
 from support.sandbox import get_token as issued_token
 from support.workspace import (
-    LEGACY_SSO,
-    ROLE,
     SSO_SESSION,
-    START,
     Workspace,
     expired_sso_login,
 )
@@ -171,41 +164,20 @@ def inherited_token_revoked(broken: BrokenProject) -> None:
 
 
 cause("no-credentials")(lambda p: p.without_keys())
-cause("partial-credentials", "half-of-a-key-pair", says="AWS_SECRET_ACCESS_KEY")(
-    lambda p: p.env.pop("AWS_SECRET_ACCESS_KEY")
-)
-
-
-@cause("unknown-profile", says="nope")
-def unknown_profile(broken: BrokenProject) -> None:
-    broken.without_keys()
-    broken.env["AWS_PROFILE"] = "nope"
-
-
-def expired_sso(config: str, cached: str) -> Callable[[BrokenProject], None]:
-    def make(broken: BrokenProject) -> None:
-        broken.aws_config(config)
-        expired_sso_login(broken.home, cached)
-
-    return make
-
-
+# test_credentials.py has each way in which credentials fail.
 SSO_LOGIN = "`aws sso login --profile dev`"
-cause("sso-never", "sso-never-logged-in-legacy", says=SSO_LOGIN)(lambda p: p.aws_config(LEGACY_SSO))
-cause("sso-never", "sso-never-logged-in-session", says=SSO_LOGIN)(
-    lambda p: p.aws_config(SSO_SESSION)
-)
-cause("sso-expired", "sso-expired-legacy", says=SSO_LOGIN)(expired_sso(LEGACY_SSO, START))
-cause("sso-expired", "sso-expired-session", says=SSO_LOGIN)(expired_sso(SSO_SESSION, "corp"))
+cause("sso-never", says=SSO_LOGIN)(lambda p: p.aws_config(SSO_SESSION))
+
+
+@cause("sso-expired", says=SSO_LOGIN)
+def sso_expired(broken: BrokenProject) -> None:
+    broken.aws_config(SSO_SESSION)
+    expired_sso_login(broken.home, "corp")
+
+
 cause("mfa-required", "second-factor-without-a-terminal", says="aws sts")(
     lambda p: p.aws_config(p.role_profile("mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
 )
-
-
-@cause("web-identity-missing", "web-identity-file-missing", says="/no/such/identity")
-def web_identity_file_missing(broken: BrokenProject) -> None:
-    broken.without_keys()
-    broken.env |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/identity"}
 
 
 @cause("assume-role-denied", says="trust policy")
@@ -216,17 +188,6 @@ def assume_role_denied(broken: BrokenProject) -> None:
 
 cause("keys-wrong")(lambda p: altered(p, "AWS_SECRET_ACCESS_KEY"))
 cause("keys-wrong", "key-unknown")(lambda p: altered(p, "AWS_ACCESS_KEY_ID"))
-
-
-@cause("keys-expired", says="profile dev")
-def keys_expired(broken: BrokenProject) -> None:
-    keys = {"Version": 1, "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "x"}
-    keys |= {"SessionToken": "y", "Expiration": "2020-01-01T00:00:00Z"}
-    path = broken.folder.parent / "keys.json"
-    path.write_text(json.dumps(keys))
-    broken.aws_config(f"[profile dev]\ncredential_process = cat {path}\n")
-
-
 cause("clock-wrong")(lambda p: setattr(p.sandbox, "clock_offset", 900))
 
 # --- what AWS allows ---------------------------------------------------------------------
@@ -518,44 +479,6 @@ def test_failures_of_pipenv_itself_are_not_explained(
     assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
     looked = broken.run("doctor", "--json")
     assert (looked.status, json.loads(looked.stdout)["ok"]) == (0, True), looked.stdout
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a small disk."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if subprocess.run(words, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a disk cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-@pytest.mark.parametrize(("public_first", "room"), [(False, 0), (True, 30_000)])
-def test_a_full_disk_is_not_explained_and_keeps_the_files(
-    public_first: bool, room: int, broken: BrokenProject, full_disk: Path
-) -> None:
-    broken.folder = full_disk
-    tables = (PYPI_SOURCE, source(broken.team)) if public_first else ()
-    broken.pipfile('orb-common = "*"', *tables)
-    before = (full_disk / "Pipfile").read_bytes()
-    with contextlib.suppress(OSError), open(full_disk / "filler", "wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1024))
-    if room:
-        os.truncate(full_disk / "filler", (full_disk / "filler").stat().st_size - room)
-    done = broken.run("lock")
-    assert done.status != 0
-    check_no_secret(broken, done)
-    assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
-    assert (full_disk / "Pipfile").read_bytes() == before
-    assert not (full_disk / "Pipfile.lock").exists()
-    (full_disk / "filler").unlink()
-    # pipenv does not use a virtual environment that is half made.
-    shutil.rmtree(full_disk / ".venv", ignore_errors=True)
-    broken.env["PIPENV_VENV_IN_PROJECT"] = "0"
-    assert broken.run("lock").status == 0
 
 
 # --- what the explanation names ------------------------------------------------------------

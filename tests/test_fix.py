@@ -211,6 +211,7 @@ def test_fix_prints_each_repair_and_suggests_to_lock_but_keeps_the_lock(shell: S
     shown = shell.fix("--diff")
     assert (shown.status, shown.stderr) == (0, "")
     assert shown.stdout.startswith("--- a/Pipfile\n")
+    assert shown.stdout.endswith('+acme-a = {version = "*", index = "ca"}\n')
     done = shell.fix()
     assert (done.status, done.stderr) == (0, "")
     first, following, last = done.stdout.splitlines()

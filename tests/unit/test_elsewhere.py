@@ -11,7 +11,7 @@ import pytest
 from support.sandbox import FakePublicIndexHandler
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.files.pip_config import in_pipenv_words
+from codeartifact_pipenv.files.pip_config import in_pipenv_words, setting_value
 from codeartifact_pipenv.project.requirements_files import RequirementsReader
 from codeartifact_pipenv.proxy_index.local_files import local_files
 from codeartifact_pipenv.wrapper import fetched_file
@@ -25,6 +25,14 @@ def test_options_of_pipenv_that_name_files_or_indexes_are_found() -> None:
     words = ["-dr", "file", "--extra-pip", "-f x", "--ind=u", "-e", ".", "--extras", "f", "-opy"]
     found = [(given.name, given.value) for given in in_pipenv_words(words)]
     assert found == [("--requirements", "file"), ("--extra-pip-args", "-f x"), ("--index", "u")]
+
+
+def test_a_variable_that_is_not_empty_beats_the_configuration_of_pip(tmp_path: Path) -> None:
+    path = tmp_path / "pip.conf"
+    path.write_text("[install]\nFind-Links = b c\n")
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": "/nowhere", "PIP_CONFIG_FILE": str(path)}
+    for value, found in (("d", ("d", "PIP_Find_Links")), ("", ("b c", str(path)))):
+        assert setting_value("find-links", environ | {"PIP_Find_Links": value}) == found
 
 
 @pytest.mark.parametrize(
@@ -45,6 +53,14 @@ def test_unreadable_files_and_other_indexes_are_refused_with_their_place(
     (tmp_path / "r.txt").write_text(text)
     with pytest.raises(ConfigurationError, match=parts):
         RequirementsReader("https://own".__eq__, {}, str).read("r.txt", str(tmp_path))
+
+
+def test_file_that_includes_a_changed_file_is_changed_too(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("six\n-c c.txt\n")
+    (tmp_path / "c.txt").write_text("six<2\n-i https://own\n")
+    file = RequirementsReader("https://own".__eq__, {}, str).read("r.txt", str(tmp_path))
+    assert file.is_changed
+    assert file.text(lambda other: other.place) == f"\ufeffsix\n --constraint {tmp_path}/c.txt\n"
 
 
 class _Handler(FakePublicIndexHandler):
