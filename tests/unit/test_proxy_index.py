@@ -525,7 +525,7 @@ def test_a_silent_public_index_is_waited_for_once(upstream: Upstream) -> None:
     assert max(waits[1:]) < waits[0]
 
 
-def test_the_index_listens_on_one_loopback_address_during_its_block() -> None:
+def test_the_index_has_one_loopback_address_for_itself_during_its_block() -> None:
     with serving() as client:
         host, port = client.address
         assert client.index.url == f"http://{host}:{port}/simple"
@@ -533,6 +533,11 @@ def test_the_index_listens_on_one_loopback_address_during_its_block() -> None:
         socket.create_connection((host, port)).close()
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.2", port))
+        for flag in (socket.SO_REUSEADDR, getattr(socket, "SO_REUSEPORT", socket.SO_REUSEADDR)):
+            with socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, flag, 1)
+                with pytest.raises(OSError, match="in use"):
+                    other.bind((host, port))
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((host, port))
 
