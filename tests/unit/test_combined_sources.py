@@ -32,7 +32,6 @@ def made(
     sources: Mapping[str, str] = SOURCES,
     environ: Mapping[str, str] | None = None,
     lock_sources: Mapping[str, str] | None = None,
-    **more: Any,
 ) -> CombinedSources:
     """Return the combined sources of a Pipfile and a lock."""
     environ = environ or {}
@@ -40,7 +39,7 @@ def made(
     document = load_toml_bytes(f"[packages]\n{packages}\n".encode())
     own = [{"name": name, "url": url} for name, url in (lock_sources or {}).items()]
     lock = None if locked is None else {"_meta": {"sources": own}, "default": locked, "odd": 3}
-    return combine_sources(read, document, lock, environ, **more)
+    return combine_sources(read, document, lock, environ)
 
 
 def never(_name: str, _hashes: Collection[str]) -> bool:
