@@ -133,7 +133,7 @@ def test_repositories_are_listed_by_prefix_and_in_pages(api: Any, sandbox: Sandb
 CREATE, UPDATE = "create_repository", "update_repository"
 CONNECT, LIST = "associate_external_connection", "list_packages"
 ORIGIN, GROUP = "put_package_origin_configuration", "create_package_group"
-BLOCKED = restrictions("ALLOW", "BLOCK")
+BLOCKED, FRONT = restrictions("ALLOW", "BLOCK"), NEW | upstreams("store")
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "pattern": (CREATE, NEW | {"repository": "-x"}, INVALID),
     "range": (LIST, HERE | {"maxResults": 1001}, INVALID),
@@ -177,11 +177,7 @@ def test_requests_that_aws_refuses_change_nothing(steady_api: Any, case: str) ->
 
 # By action: an operation, its parameters and the resource that the refusal names.
 DENIED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "AssociateWithDownstreamRepository": (
-        CREATE,
-        NEW | upstreams("store"),
-        "repository/demo/store",
-    ),
+    "AssociateWithDownstreamRepository": (CREATE, FRONT, "repository/demo/store"),
     "PutPackageOriginConfiguration": (ORIGIN, PACKAGE | BLOCKED, "package/demo/team/pypi//acme"),
     "ListDomains": ("list_domains", {}, "*"),
     "sts:GetServiceBearerToken": ("get_authorization_token", DEMO, "*"),
