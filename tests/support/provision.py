@@ -43,14 +43,6 @@ def open_account(
         account.aws.close()
 
 
-def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let the tools of this process have their configuration and tokens below a folder."""
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("PIPENV_CA_CACHE_DIR", str(folder / "tokens"))
-    for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def intercept(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
     """Call a function with the name of each operation before provisioning calls AWS."""
     original = Aws.call
