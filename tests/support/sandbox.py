@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     # Starts a sandbox with the given options.
     Start = Callable[..., tuple[Sandbox, "RepositoryClient"]]
 
-GITHUB = "token.actions.githubusercontent.com"
 # The token of a job's OIDC provider; the sandbox accepts any.
 IDENTITY = "an identity of the job's"
 # The one file of the package with which the package endpoint is tested.
