@@ -17,7 +17,7 @@ from support.programs import SCRIPTS, Result
 from support.projects import PYPI_SOURCE, source
 from support.runs import TOKEN_VARIABLE, expired_token, get_token
 from support.sandbox import get_token as issued_token
-from support.workspace import (
+from support.users import (
     LEGACY_SSO,
     ROLE,
     SSO_SESSION,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.acme import ACME, CI_ROLE, Reader, acme_sandbox, make_invoices, write_acme_project
-from support.checkout import ROOT, document
 from support.ci import (
     add_aws,
     add_program,
@@ -20,13 +19,12 @@ from support.ci import (
     read_dockerfile,
 )
 from support.clients import Place
-from support.files import files_with
-from support.github import github as github_identity
-from support.guides import script, section
+from support.guides import ROOT, document, script, section
+from support.identities import github as github_identity
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.runs import get_token
 from support.sandbox import IDENTITY
-from support.traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.traces import CommandLines, assert_no_secrets, assert_not_shown, files_with
 
 from codeartifact_pipenv.settings import PROGRAM
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.clients import Place, write_application
-from support.files import files_with
 from support.programs import PIPENV_CA, run
 from support.runs import without_credentials
+from support.traces import files_with
 
 if TYPE_CHECKING:
     from support.clients import Clients, Drive

@@ -8,12 +8,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.files import files_below
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.projects import PYPI_SOURCE, source
 from support.runs import TOKEN_VARIABLE, Calls, Terminal
 from support.sandbox import FakePublicIndex, get_token
-from support.workspace import Workspace
+from support.traces import files_below
+from support.users import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

@@ -8,7 +8,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_below
 from support.programs import PIPENV, PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import (
@@ -17,7 +16,8 @@ from support.runs import (
     assert_error,
     get_token,
 )
-from support.workspace import Workspace
+from support.traces import files_below
+from support.users import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path

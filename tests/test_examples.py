@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.acme import OWNER
-from support.checkout import ROOT, document
 from support.ci import add_aws, load_yaml
-from support.guides import blocks, commands, section
+from support.guides import ROOT, blocks, commands, document, section
 from support.lint import lock, pipfile, reviewed, write_project
 from support.programs import SCRIPTS, run
 from support.sandbox import client_of

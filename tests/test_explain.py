@@ -7,12 +7,11 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from support.checkout import ROOT
-from support.guides import section
+from support.guides import ROOT, section
 from support.projects import PYPI_SOURCE, source
 from support.runs import TOKEN_VARIABLE, StandIn
 from support.sandbox import get_token
-from support.workspace import Workspace
+from support.users import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

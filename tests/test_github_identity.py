@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_with
-from support.github import PASSWORD, github
+from support.identities import PASSWORD, github
 from support.runs import Calls, assert_error, without_credentials
 from support.sandbox import IDENTITY
+from support.traces import files_with
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.checkout import document
+from support.guides import document
 
 from codeartifact_pipenv.sandbox.behaviour import SWITCHES, spell
 from codeartifact_pipenv.sandbox.cli import main

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_with
 from support.identities import AccessKey, make_user, section
 from support.programs import SCRIPTS, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
+from support.traces import files_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

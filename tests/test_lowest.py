@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from support.checkout import ROOT, project_table
 from support.clients import OURS, Clients, Place
+from support.guides import ROOT, project_table
 from support.programs import run
 from support.projects import source, write_pipfile
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.projects import PYPI_SOURCE, source
 from support.runs import StandIn
-from support.workspace import Workspace
+from support.users import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path

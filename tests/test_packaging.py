@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
-from support.checkout import ROOT, document, project_table
+from support.guides import ROOT, document, project_table
 from support.programs import SCRIPTS, run
 
 from codeartifact_pipenv import __version__

@@ -6,12 +6,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support.checkout import ROOT, document
 from support.clients import client_environment
-from support.files import files_with
-from support.guides import script, section
+from support.guides import ROOT, document, script, section
 from support.programs import SCRIPTS, run
 from support.sandbox import client_of
+from support.traces import files_with
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 

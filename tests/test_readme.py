@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import test_matrix as matrix
 from support import rooms
-from support.checkout import ROOT, document, project_table
-from support.guides import blocks, section
+from support.guides import ROOT, blocks, document, project_table, section
 
 from codeartifact_pipenv.cli import OWN_VERBS
 from codeartifact_pipenv.settings import SETTINGS

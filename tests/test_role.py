@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.github import github
-from support.identities import ROLE, section
+from support.identities import ROLE, github, section
 from support.projects import source, write_pipfile
 from support.runs import Calls, assert_error, without_credentials
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from support.checkout import document
-from support.guides import section
+from support.guides import document, section
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 
 from codeartifact_pipenv.shell_completion.helps import read_help

@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.files import files_below, files_with
 from support.identities import AccessKey, make_user, role_profile, section
 from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
@@ -24,6 +23,7 @@ from support.runs import (
     without_credentials,
 )
 from support.sandbox import get_token as issued_token
+from support.traces import files_below, files_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support.files import files_below, files_with
 from support.programs import PIPENV_CA, Result, run
 from support.projects import source, write_pipfile
 from support.runs import Calls, StandIn, Terminal, get_token, started, wait_for
-from support.traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.traces import (
+    CommandLines,
+    assert_no_secrets,
+    assert_not_shown,
+    files_below,
+    files_with,
+)
 
 if TYPE_CHECKING:
     import subprocess

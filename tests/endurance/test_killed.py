@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support.files import files_with
 from support.killed import (
     CLOSED,
     CTRL_C,
@@ -28,6 +27,7 @@ from support.programs import PIPENV_CA, Result, run
 from support.projects import make_private_packages, source
 from support.runs import get_token
 from support.sandbox import FakePublicIndex
+from support.traces import files_with
 
 from codeartifact_pipenv.files.replacing import exchange
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -1,16 +1,23 @@
-"""Identities of AWS: the keys of users, and the profiles that hold them."""
+"""Identities: users of AWS with their keys and profiles, and jobs of GitHub."""
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from support.sandbox import client_of
+from support.answers import AnsweringServer
+from support.sandbox import IDENTITY, client_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
     from codeartifact_pipenv.sandbox.signature import Principal
 
 ROLE = "arn:aws:iam::123456789012:role/team/reader"
+PASSWORD = "of-the-job-0123456789"
+_ANSWER = json.dumps({"value": IDENTITY}).encode()
 
 
 class AccessKey(NamedTuple):
@@ -51,3 +58,23 @@ def role_profile(keys: AccessKey | Principal, role: str = ROLE, more: str = "") 
     """Return the profile dev, which assumes a role, and its source."""
     base = section("profile base", keys)
     return f"{base}[profile dev]\nrole_arn = {role}\nsource_profile = base\n{more}"
+
+
+class GitHub(NamedTuple):
+    """The environment of a job, and the requests for its identity."""
+
+    env: dict[str, str]
+    asked: list[tuple[str, str | None]]
+
+
+@contextmanager
+def github(env: Mapping[str, str], status: int = 200, body: bytes = _ANSWER) -> Iterator[GitHub]:
+    """Serve identity tokens as GitHub does ("OpenID Connect reference")."""
+    with AnsweringServer(status, body) as server:
+        job = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{server.url}/id?api=2",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": PASSWORD,
+            "GITHUB_REPOSITORY": "acme/app",
+            "GITHUB_RUN_ID": "77",
+        }
+        yield GitHub({**env, **job}, server.asked)
