@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
-from support.checkout import ROOT
-from support.guides import section
+from support.guides import ROOT, section
 from support.programs import SCRIPTS, Result
 from support.projects import PYPI_SOURCE, source
 from support.runs import TOKEN_VARIABLE, StandIn, expired_token, get_token

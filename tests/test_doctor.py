@@ -8,11 +8,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.files import files_below
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.projects import source
 from support.runs import TOKEN_VARIABLE, Calls, Terminal
 from support.sandbox import FakePublicIndex, get_token
+from support.traces import files_below
 from support.workspace import Workspace
 
 from codeartifact_pipenv.checks.machine.interpreter import version_of_environment

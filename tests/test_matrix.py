@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import tomlkit
 from support.clients import Place
-from support.files import files_with
-from support.mirror import running_mirror
 from support.programs import PIPENV_CA, run
 from support.projects import PUBLIC_URL, PYPI_SOURCE, installed_version, source, write_pipfile
 from support.runs import Calls
+from support.servers import running_mirror
+from support.traces import files_with
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

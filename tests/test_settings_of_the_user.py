@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.mirror import Mirror, running_mirror
 from support.programs import PIPENV_CA, Result, run
 from support.projects import PUBLIC_URL, PYPI_SOURCE, installed_version, source, write_pipfile
 from support.runs import assert_error, get_token, replace_pipenv, started
+from support.servers import Mirror, running_mirror
 
 from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.sandbox.hosts import endpoint_for

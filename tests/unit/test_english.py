@@ -8,7 +8,7 @@ import tokenize
 from typing import TYPE_CHECKING
 
 import pytest
-from support.checkout import ROOT
+from support.guides import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
