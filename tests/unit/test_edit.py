@@ -133,15 +133,12 @@ def test_changes_of_sources_format_and_empty_categories_are_ignored(text: str) -
 
 ORB = '{version = "==1.0.1", index = "codeartifact"}'
 NEW_ORB = ORB.replace("1.0.1", "2")
-PYTEST = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
 
 
 @pytest.mark.parametrize(
     ("old", "pipenvs", "named", "index", "new"),
     [
         (ORB, '"==2"', "Orb_Schema.Generator", None, NEW_ORB),
-        (PYTEST, '">=8"', "pytest", None, PYTEST.replace("*", ">=8")),
-        ('">=1.10"', '"==2"', "six", None, '"==2"'),
         ('">=1.10"', '"==2"', "six", "codeartifact", NEW_ORB),
         ('">=1.10"', '"==2"', "requests", None, '">=1.10"'),
     ],
@@ -158,8 +155,11 @@ def test_a_new_version_changes_nothing_else(
     ("old", "pipenvs", "index", "new"),
     [
         (ORB, '{path = "./orb", editable = true}', "pypi", {"path": "./orb", "editable": True}),
-        ('{git = "https://x.example/x", extras = ["a"]}', '"*"', "pypi", ["version", "extras"]),
-        (None, '{extras = ["a"], version = "2"}', "ca", {"extras": ["a"], "version": "2"}),
+        (
+            *('{git = "https://x.example/x", extras = ["a"]}', '"*"', "pypi"),
+            {"version": "*", "index": "pypi", "extras": ["a"]},
+        ),
+        (None, '{version = "2"}', "ca", {"version": "2", "index": "ca"}),
         (None, '{version = "*", index = "pypi"}', None, "*"),
         *((None, f'{{{key} = "./x"}}', "ca", {key: "./x"}) for key in sorted(DIRECT_KEYS)),
     ],
@@ -169,13 +169,7 @@ def test_a_new_package_or_origin_has_the_right_keys(
 ) -> None:
     before = f"{QUIET}\n[packages]\n" + (f"x = {old}\n" if old else "")
     after = f"{QUIET}\n[packages]\nx = {pipenvs}\n"
-    found = content(changed(before, after, "x", index=index))["packages"]["x"]
-    if "version" in new:
-        assert found.pop("index") == index
-    if isinstance(new, list):
-        assert found == {"version": "*", "extras": ["a"]}
-    else:
-        assert found == new
+    assert content(changed(before, after, "x", index=index))["packages"]["x"] == new
 
 
 @given(pipfiles, st.sampled_from(["packages", "dev-packages", "tests"]))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
+from pipenv.vendor.plette import Lockfile
 from support.programs import PIPENV, run
 from support.projects import PYPI_SOURCE, write_pipfile
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.pipfile import Project, load_project
+from codeartifact_pipenv.project.lock import format_lock, lock_with_sources_at
+from codeartifact_pipenv.project.pipfile import Project, load_project, parse_lock, read_lock
 
 TOKEN = "CODEARTIFACT_AUTH_TOKEN"
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
@@ -231,6 +236,29 @@ def test_dotenv_must_not_copy_the_token(tmp_path: Path, line: str) -> None:
         project.assign_variables(project.sources())
 
 
+def test_locks_are_formatted_and_read_as_by_pipenv(tmp_path: Path) -> None:
+    hashes = {"hashes": ["sha256:2", "sha256:1"], "index": "pypi", "extras": ["b"]}
+    document = {
+        "docs": {"toml": {"version": "==0.10.2", **hashes}, "repo": {"git": "https://x.example"}},
+        "default": {"local": {"path": "./\N{SNOWMAN}/\\\t", "editable": True}},
+        "develop": {},
+        "_meta": {
+            "sources": [{"name": "pypi", "url": "https://pypi.org/simple", "verify_ssl": False}],
+            "requires": {"python_version": "3.11"},
+            "pipfile-spec": 6,
+            "hash": {"sha256": "0" * 64},
+        },
+        "Zoo": {},
+    }
+    out = io.StringIO()
+    Lockfile(copy.deepcopy(document)).dump(out)
+    assert format_lock(document) == out.getvalue().encode()
+    path = tmp_path / "Pipfile.lock"
+    assert read_lock(str(path)) is None
+    path.write_bytes(format_lock(document))
+    assert read_lock(str(path)) == document
+
+
 scalars = st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans()
 scalars |= st.sampled_from(["https://x/", URL, f"${{{TOKEN}}}", "aws:${X}@", "${", "*"])
 names = st.text(min_size=1) | st.sampled_from(
@@ -241,10 +269,9 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
-sources = st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)
+tables = st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)
 documents = st.dictionaries(names, values, max_size=5) | st.fixed_dictionaries(
-    {"source": sources},
-    optional={"packages": values, "dev-packages": values, "scripts": values, "x": values},
+    {"source": tables, "packages": values, "scripts": values}
 )
 
 
@@ -266,3 +293,12 @@ def test_any_toml_document_is_read_or_refused(document: dict[str, object], sourc
 @given(st.binary() | st.text().map(str.encode), st.binary())
 def test_any_bytes_are_read_or_refused(content: bytes, lock: bytes) -> None:
     check_read_or_refused(content, lock)
+
+
+@given(values)
+def test_other_json_is_not_a_lock(value: Any) -> None:
+    for document in (value, {"_meta": value}):
+        assert parse_lock(json.dumps(document).encode()) is None
+    meta = {"sources": value, "hash": {"sha256": ""}}
+    lock = parse_lock(json.dumps({"_meta": meta}).encode())
+    assert lock is None or lock_with_sources_at(lock, "http://127.0.0.1:4711/simple", "1")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -18,7 +16,6 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.sources import (
     Source,
     assign_variables,
-    check_variable,
     expand,
     read_source,
     variables_in,
@@ -154,7 +151,7 @@ SSH_AUTH_SOCK SSHPASS AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_WEB_IDENTITY_T
 AWS_ENDPOINT_URL_CODEARTIFACT GITHUB_TOKEN gh_token CI_JOB_TOKEN GITLAB_TOKEN NPM_TOKEN NODE_AUTH_TOKEN
 TWINE_PASSWORD UV_PUBLISH_TOKEN DOCKER_PASSWORD UV_INDEX_CODEARTIFACT_PASSWORD
 POETRY_HTTP_BASIC_CODEARTIFACT_PASSWORD GIT_CONFIG_KEY_0 GOOGLE_APPLICATION_CREDENTIALS VAULT_TOKEN
-GIT_SSH_COMMAND A=B PGPASSWORD PIPENV_CA_RUN_TOKEN TOKEN_FILE ACME_PASSWORD_COMMAND TOKEN_URL KEY_A AUTH_X _ MY_TOKENS
+GIT_SSH_COMMAND A=B Ä_TOKEN PGPASSWORD PIPENV_CA_RUN_TOKEN TOKEN_FILE ACME_PASSWORD_COMMAND TOKEN_URL KEY_A AUTH_X _ MY_TOKENS
 """
 
 
@@ -169,20 +166,6 @@ def test_other_names_must_not_hold_the_token(name: str) -> None:
         assign_variables([ours(f"aws:${{{name}}}@")])
     assert (repr(name) in caught.value.sentence, caught.value.code) == (True, "variable-name")
     assert f"${{{TOKEN}}}" in caught.value.hint
-
-
-words = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
-SECRETS = ("TOKEN", "PASS", "PW", "SECRET", "KEY", "AUTH", "CRED", "PAT", "LOGIN", "BEARER")
-
-
-@given(
-    st.text() | st.lists(words, max_size=3).map(lambda parts: "_".join(["AWS", *parts, "TOKEN"]))
-)
-def test_any_name_is_accepted_or_refused(name: str) -> None:
-    with suppress(ConfigurationError):
-        check_variable(name, "A test")
-        assert re.fullmatch(r"\w+", name, re.ASCII)
-        assert "CODEARTIFACT" in name or not name.startswith("AWS_") or name.startswith("AWS_CA_")
 
 
 def test_a_variable_name_as_plain_text_is_allowed() -> None:
