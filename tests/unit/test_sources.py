@@ -18,6 +18,7 @@ from codeartifact_pipenv.project.sources import (
     assign_variables,
     expand,
     read_source,
+    token_variables,
     variables_in,
 )
 
@@ -229,3 +230,11 @@ def test_unclosed_braces_take_linear_time() -> None:
     assert expand(text, {"A": "x"}) == "https://x/x/${B${A}/" + "${" * 30_000 + "x"
     assert variables_in(text) == {"A", "B${A"}
     assert time.process_time() - began < 1.0
+
+
+def test_an_inherited_token_is_used_only_for_the_domain_that_its_variable_belongs_to() -> None:
+    first, other = ours("aws:${FIRST}@"), ours("aws:${SECOND}@", OTHER_HOST)
+    default, public = ours(f"aws:${{{TOKEN}}}@"), read("https://public.example/simple")
+    assert token_variables(DOMAIN, [public, first]) == ["FIRST", TOKEN]
+    assert token_variables(DOMAIN, [first, other, public]) == ["FIRST"]
+    assert token_variables(DOMAIN, [default, other]) == [TOKEN]

@@ -61,18 +61,12 @@ def functions() -> list[tuple[str, Function]]:
 
 def attributes(node: ast.ClassDef) -> set[str]:
     """Return the names that a class declares with a type, or that its methods set on ``self``."""
-    declared = {
-        line.target.id
-        for line in node.body
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
-    }
+    declared = {ast.unparse(line.target) for line in node.body if isinstance(line, ast.AnnAssign)}
     return declared | {
         each.attr
         for each in ast.walk(node)
-        if isinstance(each, ast.Attribute)
-        and isinstance(each.ctx, ast.Store)
-        and isinstance(each.value, ast.Name)
-        and each.value.id == "self"
+        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
+        if ast.unparse(each.value) == "self"
     }
 
 
