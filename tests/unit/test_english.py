@@ -43,13 +43,11 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
                 yield token.start[0], " ".join(paragraph.split())
 
 
-def _banned_in(path: Path) -> list[str]:
-    return [
-        f"{path.relative_to(ROOT)}:{line}: {found[0]}"
-        for line, text in _texts(path)
-        if (found := _BANNED.search(text))
-    ]
-
-
 def test_no_banned_phrase_in_messages_docstrings_and_documents() -> None:
-    assert [place for path in _paths() for place in _banned_in(path)] == []
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {banned[0]}"
+        for path in _paths()
+        for line, text in _texts(path)
+        if (banned := _BANNED.search(text))
+    ]
+    assert found == []

@@ -37,16 +37,10 @@ LIBRARY = "Library/Application Support/pip"
 
 
 @pytest.fixture
-def macos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-
-
-@pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
 
 
-@pytest.mark.usefixtures("macos")
 @pytest.mark.parametrize(
     ("folders", "has_xdg", "written", "others"),
     [
@@ -58,8 +52,14 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_login_on_macos_writes_where_the_newest_pip_looks(
-    folders: list[str], has_xdg: bool, written: str, others: list[str], tmp_path: Path
+    folders: list[str],
+    has_xdg: bool,
+    written: str,
+    others: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "not read")}
