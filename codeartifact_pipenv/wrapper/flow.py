@@ -51,7 +51,8 @@ def run_pipenv(
     Raises:
         CodeArtifactPipenvError: the command cannot be started.
     """
-    line, pipenv = _move_mirror_to_environment(line), find_pipenv(settings)
+    pipenv = find_pipenv(settings)
+    line = _add_options_of_variables(_move_mirror_to_environment(line), pipenv)
     gc.disable()  # until pipenv takes over or the process ends
     needs_index = pipenv_cli.needs_index(line.command, line.arguments)
     if not (needs_index or pipenv_cli.runs_program(line.command)):
@@ -92,6 +93,15 @@ def _move_mirror_to_environment(line: CommandLine) -> CommandLine:
     os.environ["PIPENV_PYPI_MIRROR"] = url
     before = line.rest[: len(line.rest) - len(line.arguments)]
     return CommandLine(line.options, [*before, *arguments], line.command_at)
+
+
+def _add_options_of_variables(line: CommandLine, pipenv: Pipenv) -> CommandLine:
+    """Put options that pipenv reads from variables on the command line, which is checked."""
+    words = pipenv_cli.options_of_variables(line.command, line.arguments, pipenv, os.environ)
+    if not words:
+        return line
+    before = line.rest[: len(line.rest) - len(line.arguments)]
+    return CommandLine(line.options, [*before, *words, *line.arguments], line.command_at)
 
 
 # --- commands that resolve or install ------------------------------------------------------

@@ -135,6 +135,45 @@ def without_mirror(command: str | None, arguments: Sequence[str]) -> tuple[list[
     return words, None
 
 
+# The variables from which pipenv also takes options of ADDING_COMMANDS: up to 2026.4 by click's
+# auto_envvar_prefix, since 2026.5 by apply_env_vars (pipenv/cli/options.py).
+_CLICK_VARIABLES = {
+    "PIPENV_REQUIREMENTS": ("--requirements", "-r"),
+    "PIPENV_EDITABLE": ("--editable", "-e"),
+    "PIPENV_INDEX": ("--index", "-i"),
+}
+_ARGPARSE_VARIABLES = {"PIPENV_REQUIREMENTSTXT": ("--requirements", "-r")}
+_SINCE_ARGPARSE = (2026, 5)
+
+
+def options_of_variables(
+    command: str | None, arguments: Sequence[str], pipenv: Pipenv, environ: Mapping[str, str]
+) -> list[str]:
+    """Return the words of options that only variables give to a command.
+
+    A pipenv of unknown version counts as one that reads the variables of all versions.
+    """
+    names = {*_CLICK_VARIABLES, *_ARGPARSE_VARIABLES}
+    if command not in ADDING_COMMANDS or not any(environ.get(name) for name in names):
+        return []
+    version = version_numbers(pipenv.version() or "")
+    known = {} if version >= _SINCE_ARGPARSE else dict(_CLICK_VARIABLES)
+    if not version or version >= _SINCE_ARGPARSE:
+        known |= _ARGPARSE_VARIABLES
+    if environ.get("PIP_INDEX_URL"):  # pipenv reads it first
+        known.pop("PIPENV_INDEX", None)
+    found = []
+    for name, (option, letter) in known.items():
+        given = any(
+            word.startswith(letter) or abbreviates(word.partition("=")[0], option, option[:5])
+            for word in arguments
+        )
+        value = "" if given else environ.get(name, "")
+        values = value.split(os.pathsep) if option == "--editable" else [value]
+        found += [f"{option}={each}" for each in values if each]
+    return found
+
+
 def pylock_output(command: str | None, arguments: Sequence[str]) -> str | None:
     """Return the file that ``pipenv pylock`` is told to write, or None for its default."""
     if command == "pylock":
