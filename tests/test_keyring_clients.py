@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.clients import OURS
-from support.files import files_with
 from support.programs import SCRIPTS, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
 from support.sandbox import client_of
+from support.traces import files_with
 from support.workspace import section
 
 from codeartifact_pipenv.sandbox.signature import Principal

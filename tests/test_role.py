@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_with
 from support.github import PASSWORD, github
 from support.projects import source, write_pipfile
 from support.runs import Calls, assert_error, without_credentials
 from support.sandbox import IDENTITY
+from support.traces import files_with
 from support.workspace import section
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.files import files_below, files_with
 from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
 from support.runs import (
@@ -25,6 +24,7 @@ from support.runs import (
     without_credentials,
 )
 from support.sandbox import get_token as issued_token
+from support.traces import files_below, files_with
 from support.workspace import role_profile
 
 from codeartifact_pipenv.auth.resolver import SECRETS, read_token_file, token_file
