@@ -116,7 +116,7 @@ def setting(name: str, value: str, code: str = "aws-config", **env: str) -> Way:
     return Way(f"{name} ... [{code}] ... {name}", {**KEYS, **env, name: value})
 
 
-PRINTED_KEYS = '"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","SessionToken":"c"'
+PRINTED_KEYS = '"Version":1,"AccessKeyId":"a","SecretAccessKey":"b","SessionToken":"c","Expiration"'
 LOG_IN = "aws sso login --profile dev"
 CLOSED = "http://127.0.0.1:{closed}"
 SIGN_IN = f"[profile 'sign in']\n{SSO}{SSO_ROLE}[profile dev]\nrole_arn = {ROLE}\n"
@@ -124,6 +124,7 @@ NO_KEYS = "No AWS credentials were found. [no-credentials] ... aws configure ...
 WAYS = [
     # environment
     Way(f"{NO_KEYS} ... AWS_EC2_METADATA_DISABLED ... CODEARTIFACT_AUTH_TOKEN"),
+    Way("AWS_SECRET_ACCESS_KEY ... [partial-credentials] ... unset", {"AWS_ACCESS_KEY_ID": KEY_ID}),
     Way("AWS_ACCESS_KEY_ID is not ... [partial-credentials]", {"AWS_SECRET_ACCESS_KEY": SECRET}),
     Way("id ... line break ... [keys-malformed]", KEYS | {"AWS_ACCESS_KEY_ID": f"{KEY_ID}\n"}),
     Way("secret ... space ... [keys-malformed]", KEYS | {"AWS_SECRET_ACCESS_KEY": f"{SECRET} "}),
@@ -155,6 +156,7 @@ WAYS = [
         "profile first ... [unknown-profile] ... AWS_DEFAULT_PROFILE",
         {"AWS_PROFILE": "second", "AWS_DEFAULT_PROFILE": "first"},
     ),
+    Way("profile dev was not found ... [unknown-profile] ... AWS_PROFILE", {"AWS_PROFILE": "dev"}),
     Way("AWS_PROFILE is empty ... [unknown-profile] ... Unset AWS_PROFILE", {"AWS_PROFILE": ""}),
     dev("~/.aws/config ... [dev] ... [profile dev] ... [unknown-profile] ... Rename", "[dev]\n"),
     Way(
@@ -188,7 +190,11 @@ WAYS = [
     process("true", "true ... printed nothing"),
     process("echo []", "echo ... not print JSON with keys"),
     process("""echo '{"Version": 2}'""", "version '2'"),
-    process(f"""echo '{{{PRINTED_KEYS},"Expiration":"soon"}}'""", "echo ... Expiration"),
+    process(f"""echo '{{{PRINTED_KEYS}:"soon"}}'""", "echo ... Expiration"),
+    dev(
+        "have expired ... [keys-expired] ... Have echo give new ones",
+        f"""[profile dev]\ncredential_process = echo '{{{PRINTED_KEYS}:"2020-01-01T00:00:00Z"}}'\n""",
+    ),
     # SSO
     dev("sso_account_id ... [partial-credentials]", DEV_SESSION.replace(SSO_ROLE, "")),
     dev("[sso-never] ... `aws sso login --profile 'sign in'`", f"{SIGN_IN}source_profile=sign in"),

@@ -20,6 +20,7 @@ from support.runs import (
     StandIn,
     assert_error,
     expired_token,
+    rewrite_token,
     token_with_life,
     without_credentials,
 )
@@ -125,6 +126,15 @@ def test_only_the_owner_can_read_the_token_cache(
     (kept,) = files_with(token, [tmp_path])
     assert kept.parent == folder
     assert {path.stat().st_mode & 0o777 for path in files_below(folder)} == {0o600}
+
+
+def test_a_cached_token_is_used_until_it_ends_soon(user: User, tmp_path: Path) -> None:
+    token = user.token()
+    (kept,) = files_with(token, [tmp_path / "tokens"])
+    rewrite_token(kept, -11.5 * 3600)  # of 12 hours
+    assert user.token() == token
+    rewrite_token(kept, -0.4 * 3600)
+    assert user.token() != token
 
 
 @pytest.mark.wide

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from support.runs import wait_for
 
 from codeartifact_pipenv.errors import CodeArtifactPipenvError
 from codeartifact_pipenv.wrapper import run_files
@@ -29,10 +33,10 @@ def mode(path: str | Path) -> int:
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 
-def sweep() -> None:
-    """Begin and end another run."""
+def sweep() -> bool:
+    """Begin and end another run; return false."""
     with private_folder():
-        pass
+        return False
 
 
 def test_folders_and_files_are_private_with_any_umask() -> None:
@@ -61,6 +65,31 @@ def test_a_failed_write_is_an_error_and_leaves_nothing(
     with pytest.raises(CodeArtifactPipenvError, match="cannot be written") as caught:
         sweep()
     assert "TMPDIR" in caught.value.hint
+
+
+# A run whose pipenv, which inherits the lock, outlives it.
+_RUN = """
+import subprocess, sys, time
+from codeartifact_pipenv.wrapper.run_files import private_folder
+with private_folder() as folder:
+    folder.write("netrc", "token")
+    words = [sys.executable, "-c", "import time; time.sleep(20)"]
+    print(folder.path, subprocess.Popen(words, pass_fds=[folder.descriptor]).pid, flush=True)
+    time.sleep(20)
+"""
+
+
+def test_the_next_run_removes_a_folder_that_no_process_holds(parent: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _RUN], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        path, child = run.stdout.readline().split()
+        sweep()
+        assert Path(path, "netrc").exists()
+        run.kill()
+    sweep()
+    assert Path(path, "netrc").exists()
+    os.kill(int(child), signal.SIGKILL)
+    wait_for(lambda: sweep() or not list(parent.iterdir()))
 
 
 RUN = "pipenv-ca-0123456789abcdef"
