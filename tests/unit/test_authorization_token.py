@@ -39,19 +39,15 @@ def alive(issued: float, life: float, now: float = NOW) -> AuthorizationToken:
 
 def test_the_text_of_a_token_does_not_show_the_secret() -> None:
     token = alive(0, 900)
-    shown = [repr(token), str(token), f"{token}", f"{token!r}", format(token)]
-    shown += [str([token]), str({"token": token}), repr(ValueError(token))]
-    shown += ["%s %r" % (token, token)]  # noqa: UP031 - one of the ways
+    shown = [repr(token), f"{token}", f"{token!r}", str([token]), repr(ValueError(token))]
     assert [text for text in shown if "eyJ" in text or "c2Vj" in text] == []
     assert "source='AWS'" in repr(token)
 
 
 def test_a_token_cannot_be_pickled_or_copied() -> None:
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+    for duplicate in (pickle.dumps, copy.copy):
         with pytest.raises(TypeError, match="not pickled"):
-            pickle.dumps(alive(0, 900), protocol)
-    with pytest.raises(TypeError, match="not pickled"):
-        copy.copy(alive(0, 900))
+            duplicate(alive(0, 900))
 
 
 @pytest.mark.parametrize(
