@@ -21,11 +21,18 @@ from support.projects import PYPI_SOURCE, write_pipfile
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.project.lock import format_lock, lock_with_sources_at
-from codeartifact_pipenv.project.pipfile import Project, load_project, parse_lock, read_lock
+from codeartifact_pipenv.project.pipfile import (
+    Project,
+    has_direct_references,
+    load_project,
+    parse_lock,
+    read_lock,
+)
 
 TOKEN = "CODEARTIFACT_AUTH_TOKEN"
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 URL = f"https://aws:${{{TOKEN}}}@{HOST}/pypi/team/simple/"
+LOOPBACK = "http://127.0.0.1:4711/simple"
 SOURCE = f'[[source]]\nurl = "{URL}"\nverify_ssl = true\nname = "codeartifact"\n'
 
 
@@ -261,6 +268,14 @@ def test_locks_are_formatted_and_read_as_by_pipenv(tmp_path: Path) -> None:
     assert read_lock(str(path)) is None
     path.write_bytes(format_lock(document))
     assert read_lock(str(path)) == document
+    staged = lock_with_sources_at(document, LOOPBACK, "1" * 64)["_meta"]
+    assert (staged["sources"][0]["url"], staged["hash"]) == (LOOPBACK, {"sha256": "1" * 64})
+
+
+def test_packages_without_a_version_are_built() -> None:
+    """So their lock is installed by the proxy index, and build code does not see the token."""
+    assert has_direct_references({"default": {}, "tests": {"x": {"path": "."}}})
+    assert not has_direct_references({"default": {"x": {"version": "==1"}}})
 
 
 scalars = st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans()
@@ -305,4 +320,4 @@ def test_other_json_is_not_a_lock(value: Any) -> None:
         assert parse_lock(json.dumps(document).encode()) is None
     meta = {"sources": value, "hash": {"sha256": ""}}
     lock = parse_lock(json.dumps({"_meta": meta}).encode())
-    assert lock is None or lock_with_sources_at(lock, "http://127.0.0.1:4711/simple", "1")
+    assert lock is None or lock_with_sources_at(lock, LOOPBACK, "1")
