@@ -149,20 +149,10 @@ def test_a_lock_that_crashes_pipenv_is_an_error_with_a_reason(tmp_path: Path, re
     assert reason in sentence
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('[packages]\nsix = "*"\nsix = "*"\n', "is not valid TOML"),
-        ("[packages]\n# caf\xe9\n", ", line 2: the Pipfile is not UTF-8."),
-        ("[[source]]\nurl = 3\n", " has no url."),
-        ('source = ["https://x"]\n', " has no url."),
-    ],
-)
-def test_an_invalid_pipfile_is_an_error_that_names_it(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "Pipfile"
-    path.write_text(text, encoding="latin-1")
-    sentence = refusal(tmp_path)
-    assert (str(path) in sentence, said in sentence) == (True, True)
+@pytest.mark.parametrize("text", ["[[source]]\nurl = 3\n", 'source = ["https://x"]\n'])
+def test_a_source_without_a_url_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pipfile").write_text(text)
+    assert refusal(tmp_path) == f"Source 1 in {tmp_path / 'Pipfile'} has no url."
 
 
 def test_dotenv_overrides_the_environment(tmp_path: Path) -> None:
