@@ -20,6 +20,7 @@ from codeartifact_pipenv.wrapper.pipenv_cli import (
     needs_index,
     nested_pip,
     pip_calls,
+    pylock_output,
     requirements,
     without_mirror,
     writes_nothing,
@@ -164,6 +165,12 @@ def test_named_packages_and_changes_of_the_pipfile_are_known(
     assert len(requirements(command, arguments)) == len(named.split())
     assert changes_pipfile(command, arguments) is changes
     assert writes_nothing(command, arguments) is (words in {"sync six", "install --deploy"})
+
+
+@pytest.mark.parametrize("words", ["-oa.toml", "--gen --out=a.toml", "--output a.toml --generate"])
+def test_pylock_output_is_read_like_pipenv_does(words: str) -> None:
+    assert pylock_output("pylock", words.split()) == "a.toml"
+    assert pylock_output("lock", words.split()) is None
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 import tomlkit
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pipenv.vendor.plette import Pipfile
 from pipenv.vendor.plette.pipfiles import DEFAULT_SOURCE_TOML
 from support.corpus import read
+from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, normalise
@@ -120,6 +123,11 @@ def test_any_pipfile_gets_the_proxy_url_and_no_other_change(text: str) -> None:
     assert len(sources_of(staged)) == len(sources_of(text))
     before, after = content(text), content(staged)
     assert {**after, "source": 0} == {**before, "source": 0}
+
+
+@given(pipfiles.filter(lambda text: "[[source]]" in text))
+def test_hash_of_any_pipfile_equals_pipenvs(text: str) -> None:
+    assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
 
 
 @given(pipfiles)
