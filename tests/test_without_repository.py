@@ -125,3 +125,39 @@ def test_name_that_the_lock_has_from_a_lost_repository_is_refused(
     assert (f"fix --add-source {URL}`" in done.stderr) == is_refused, done.output
     if is_refused:
         assert "[source-missing]" in run(PIPENV_CA, "lint", env=env, cwd=project).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "index", "is_refused"),
+    [
+        (("sync",), None, True),
+        (("install", "--deploy"), "pypi", True),
+        (("audit", "--locked"), None, True),
+        (("sync",), "other", False),
+        (("lock",), None, False),
+    ],
+)
+def test_private_name_that_only_the_lock_has_is_refused_before_another_index_is_asked(
+    words: tuple[str, ...],
+    index: str | None,
+    is_refused: bool,
+    project: Path,
+    clean_env: dict[str, str],
+) -> None:
+    other = '[[source]]\nname = "other"\nurl = "https://other.example/simple"\nverify_ssl = true\n'
+    write_pipfile(project, PYPI_SOURCE, other, EMPTY)
+    entry = {"version": "==1.0", **({"index": index} if index else {})}
+    lock = {"_meta": {"sources": []}, "default": {"acme-utils": entry}, "develop": {}}
+    (project / "Pipfile.lock").write_text(json.dumps(lock))
+    pipenv = StandIn(project.parent / "pipenv")
+    env = clean_env | {
+        "PIPENV_CA_PIPENV": str(pipenv.path),
+        "PIPENV_CA_PRIVATE_PACKAGES": "acme-*",
+    }
+    done = run(PIPENV_CA, *words, env=env, cwd=project)
+    assert (done.status, pipenv.was_run) == ((2, False) if is_refused else (0, True)), done.output
+    assert ("[source-missing]" in done.stderr) == is_refused
+    if words != ("lock",):
+        assert (
+            "[source-missing]" in run(PIPENV_CA, "lint", env=env, cwd=project).stdout
+        ) == is_refused

@@ -11,10 +11,10 @@ from codeartifact_pipenv.files.io import read_bytes
 from codeartifact_pipenv.files.pip_config import FILES, INDEX, in_pip_words, in_pipenv_words
 from codeartifact_pipenv.project.pipfile import (
     entries_of,
+    load_lock,
     locked_entries,
     matches,
     normalise,
-    read_lock,
 )
 from codeartifact_pipenv.project.requirements_files import decode, logical_lines
 from codeartifact_pipenv.project.sources import repository_of_pip
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.settings import CommandLine
     from codeartifact_pipenv.wrapper.plan import CommandContext
 
+# The commands that get what the lock lists.
+_FROM_LOCK = ("audit", "install", "pylock", "sync")
 # How options begin that name what is installed: --editable, --requirement, also abbreviated.
 _TO_ADD = ("-e", "-r", "--e", "--r")
 
@@ -63,7 +65,7 @@ def refuse_private_names(context: CommandContext, project: Project) -> None:
     repositories = {s.name: s.endpoint for s in project.sources() if s.endpoint is not None}
     locked = {
         entry.name: repositories[entry.source]
-        for entry in locked_entries(read_lock(project.lock or "") if repositories else None)
+        for entry in locked_entries(load_lock(project.lock or "") if repositories else None)
         if entry.source in repositories
     }
     for name in sorted(_names(line, project)) if patterns or locked else ():
@@ -85,13 +87,19 @@ def refuse_private_names(context: CommandContext, project: Project) -> None:
 
 
 def _names(line: CommandLine, project: Project) -> set[str]:
-    """Return the packages that a command gets, as far as Pipfile and command line name them."""
+    """Return the packages that a command gets, as far as files and command line name them."""
     typed = {*map(normalise, _typed_names(line, project))}
-    if pipenv_cli.runs_program(line.command):
+    if line.command in pipenv_cli.RUN_COMMANDS:
         return typed
-    entries = entries_of(project.document)
-    listed = {entry.name for entry in entries if entry.is_indexed and entry.source is None}
-    return listed - typed if line.command == "uninstall" else listed | typed
+    entries = [entry for entry in entries_of(project.document) if entry.is_indexed]
+    listed = {entry.name for entry in entries if entry.source is None}
+    if line.command == "uninstall":
+        return listed - typed
+    if line.command in _FROM_LOCK:
+        default = {None, *(source.name for source in project.sources()[:1])}
+        locked = (e for e in locked_entries(load_lock(project.lock or "")) if "version" in e.value)
+        listed |= {e.name for e in locked if e.source in default} - {e.name for e in entries}
+    return listed | typed
 
 
 def _typed_names(line: CommandLine, project: Project) -> Iterator[str]:

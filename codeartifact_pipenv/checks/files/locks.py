@@ -268,9 +268,14 @@ def review_unlisted(
     sources = contents.sources
     reported = {entry.name for entry in contents.listed}
     for entry in contents.locked if sources.has_public_default else ():
+        if entry.name in reported or "version" not in entry.value:
+            continue
         found = private.sources(entry.name)
-        is_there = "version" in entry.value and found and sources.default not in found
-        if entry.name in reported or not is_there:
+        is_default = entry.source in {None, sources.default}
+        if is_default and private.is_configured(entry.name) and sources.has_no_repository:
+            sentence = f"{entry.written} is private, but {pipfile.name} has no CodeArtifact source."
+            yield lock.finding(entry.keys, "source-missing", sentence)
+        if not found or sources.default in found:
             continue
         reported.add(entry.name)
         which = " or ".join(found)

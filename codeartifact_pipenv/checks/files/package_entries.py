@@ -40,7 +40,7 @@ def review_packages(
     """Yield the findings on the packages of a Pipfile."""
     sources = contents.sources
     lost = set[str]()
-    if not sources.repositories and not sources.may_be_codeartifact:
+    if sources.has_no_repository:
         known = contents.lock_sources.repositories
         lost = {entry.name for entry in contents.locked if entry.source in known}
     for entry in contents.listed:

@@ -92,6 +92,11 @@ class Sources:
         return bool(self.unresolved) or any(source.mismatch_reason for source in self.read.values())
 
     @property
+    def has_no_repository(self) -> bool:
+        """Whether no source is CodeArtifact, also after its URL is corrected or variables are set."""
+        return not self.repositories and not self.may_be_codeartifact
+
+    @property
     def has_public_default(self) -> bool:
         """Whether the default source is certainly not CodeArtifact."""
         return not self.findings and self.default not in self.unresolved
