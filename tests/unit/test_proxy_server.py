@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from support.memory import peak_of
-from support.proxy_index import HTML, fake_repository
+from support.proxy_index import HTML, fake_repository, peak_of
 
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import index

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.memory import peak_of
+from support.proxy_index import peak_of
 
 from codeartifact_pipenv.proxy_index.metadata import (
     MOST_BYTES,
