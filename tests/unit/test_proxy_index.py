@@ -469,15 +469,15 @@ SLOW = (
 def is_disconnected(address: tuple[str, int], words: list[bytes]) -> bool:
     """Write words, the last one again and again; return whether the connection was closed."""
     end = time.monotonic() + LONG
+    left = chain(words[:-1], repeat(words[-1]))
     with socket.create_connection(address, 0.02) as connection:
-        for word in chain(words[:-1], repeat(words[-1])):
+        while time.monotonic() < end:
             try:
-                connection.sendall(word)
+                connection.sendall(next(left))
                 if not connection.recv(1000):
                     return True
             except TimeoutError:
-                if time.monotonic() > end:
-                    return False
+                continue
             except OSError:
                 return True
     return False
