@@ -227,9 +227,6 @@ def test_a_foreign_hash_on_the_direct_route_is_not_published(
     said = "error: team-app 99.0.0 did not come from repository team", "[not-served]"
     work.fails_to_lock(*said, **foreign)
     work.well("lock", **env)
-    right = json.loads(work.lock.read_text())["default"]
-    public = {"hashes": ["sha256:" + "b" * 64], "version": "==3", "index": "pypi"}
-    work.well("lock", **env, **lock_with(tmp_path / "other", right | {"pub-lic": public}))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 import urllib3
-from support.sandbox import WHEEL, RepositoryClient, ask, get_token, serving
+from support.sandbox import WHEEL, RepositoryClient, ask, get_token
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
-from codeartifact_pipenv.sandbox.clock import RateLimit
 from codeartifact_pipenv.sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -35,15 +33,6 @@ def test_only_answers_about_the_named_package_are_late(
     begin = time.monotonic()
     assert repository.status(PAGE) == 200
     assert time.monotonic() - begin >= 0.1
-
-
-def test_a_late_answer_does_not_outlive_the_sandbox(clean_base: dict[str, str]) -> None:
-    before = set(threading.enumerate())
-    with serving(upstream=False, base=clean_base) as (sandbox, repository):
-        sandbox.delay(600)
-        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
-            repository.http(repository.url, timeout=SOON)
-    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("where", ["files", "assets"])
@@ -122,12 +111,3 @@ def test_calls_of_the_api_are_limited_by_number_and_operation(sandbox: Sandbox) 
     sandbox.limit_rate(0, name="ListPackages")
     assert ask(sandbox, "POST", f"/v1/packages?{query}").status == 429
     assert statuses(1) == [200]
-
-
-def test_a_rate_limit_holds_for_each_second_and_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: times[-1])
-    limit = RateLimit(2)
-    for _ in range(2):
-        assert [limit.grants(caller) for caller in "aaab"] == [True, True, False, True]
-        times.append(101.0)

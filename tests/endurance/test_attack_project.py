@@ -378,6 +378,11 @@ def test_malicious_package_names_are_harmless(
     assert not [*poisoned.folder.parent.rglob("x")]
 
 
+def test_pylock_name_must_not_overwrite_another_file(poisoned: PoisonedProject) -> None:
+    poisoned.write(f'[pipenv]\nuse_pylock = true\npylock_name = "/../config"\n{PRIVATE}')
+    poisoned.refused("pylock_name", "lock")
+
+
 def test_a_linked_pipfile_leaves_its_target_unchanged(
     poisoned: PoisonedProject, tmp_path: Path
 ) -> None:

@@ -231,12 +231,6 @@ def expires(machine: Machine) -> None:
     machine.sandbox.delay(9, times=1, on="files", name=TOOLS)
 
 
-def ends_soon(machine: Machine) -> None:
-    machine.sandbox.token_life = 50
-    machine.token()
-    machine.sandbox.token_life = None
-
-
 def handed_over(make: Make) -> Make:
     def both(machine: Machine) -> None:
         make(machine)
@@ -262,21 +256,13 @@ def is_revoked_later(machine: Machine) -> None:
     machine.start(revoke)
 
 
-def is_revoked_and_refreshed(machine: Machine) -> None:
-    is_revoked(machine)
-    machine.env["PIPENV_CA_REFRESH"] = "1"
-
-
-NEW_TOKEN = dict.fromkeys(("token", "sync", "loopback", "keyring"), "a new token is used")
 EXPIRED = {"sync": "[token-expired]", "loopback": WORKS, "pip": WORKS}
 REVOKED = {"sync": "[token-revoked]", "loopback": WORKS, "pip": FAILS}
 BOTH_REVOKED = {"sync": "[token-revoked]", "loopback": "[token-revoked]"}
 fault("token expires in the middle", expires, EXPIRED, "loopback pip")
-fault("token handed over, ends in a moment", handed_over(ends_soon), NEW_TOKEN)
 fault("token revoked in the middle", is_revoked_later, REVOKED, "loopback")
 fault("token revoked before", is_revoked, REVOKED, "sync")
 fault("token handed over, revoked before", handed_over(is_revoked), BOTH_REVOKED)
-fault("token revoked, and refreshed", is_revoked_and_refreshed, EVERYWHERE, "keyring")
 
 
 # --- the machine -------------------------------------------------------------------------

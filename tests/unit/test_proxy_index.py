@@ -1,4 +1,4 @@
-"""Pages, files, redirects and refusals of the proxy index."""
+"""Pages, files, redirects, refusals and limits of the proxy index."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -23,10 +24,12 @@ import requests
 import trustme
 import urllib3
 from support.projects import make_private_packages
-from support.proxy_index import BUNDLES, HTML, Handler, fake_repository
+from support.proxy_index import BUNDLES, HTML, Handler, fake_repository, peak_of
 from support.runs import wait_for
 from support.sandbox import JSON, FakePublicIndex, enter, get_token
 
+from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
+from codeartifact_pipenv.proxy_index import index
 from codeartifact_pipenv.proxy_index import upstreams as repositories
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import (
@@ -452,6 +455,78 @@ def test_links_to_the_repository_lead_through_the_index(
     server.pages[f"{ODD_PAGE}1/b%2B1.whl"] = (200, "application/zip", b"bytes")
     assert re.findall('href="([^"]*)"', client.page("x").text) == list(links.values())
     assert client.ask("/repository/0/simple/x/1/b%2B1.whl").content == b"bytes"
+
+
+LONG = 100  # seconds, which only a test that hangs takes, even on a busy machine
+SLOW = (
+    *([b""], [b"G"], [b"\r\n"], [b"GET / HTTP/1.1\r\n", b""], [b"GET / HTTP/1.1\r\n", b"a"]),
+    [b"GET / HTTP/1.1\r\n", b"a: b\r\n"],
+    [b"GET / HTTP/1.1\r\n\r\n"],
+    [b"GET / HTTP/1.1\r\nAuthorization: Basic eDp5\r\n\r\n"],
+)
+
+
+def is_disconnected(address: tuple[str, int], words: list[bytes]) -> bool:
+    """Write words, the last one again and again; return whether the connection was closed."""
+    end = time.monotonic() + LONG
+    left = chain(words[:-1], repeat(words[-1]))
+    with socket.create_connection(address, 0.02) as connection:
+        while time.monotonic() < end:
+            try:
+                connection.sendall(next(left))
+                if not connection.recv(1000):
+                    return True
+            except TimeoutError:
+                continue
+            except OSError:
+                return True
+    return False
+
+
+def test_slow_and_silent_clients_without_password_are_disconnected(
+    fake: tuple[Client, FakePublicIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", 0.5)
+    monkeypatch.setattr(index._Handler, "timeout", None)
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        ended = list(pool.map(is_disconnected, repeat(fake[0].address), SLOW))
+    assert ended == [True] * len(SLOW)
+
+
+def test_a_page_that_is_too_large_is_502_and_takes_limited_memory(
+    fake: tuple[Client, FakePublicIndex],
+) -> None:
+    client, server = fake
+    server.pages[ODD_PAGE] = (200, HTML, bytes(2 * MOST_OF_A_PAGE))
+    answer, peak = peak_of(lambda: client.page("x"))
+    assert (answer.status_code, answer.content) == (502, b"")
+    assert peak < 3 * MOST_OF_A_PAGE
+    assert client.observed.refused == {"x": Refusal(0, None)}
+
+
+ODD_PATHS = """
+http://[bad/ //[bad/ [ x / /simple/ /repository/0/simple/acme/9/x.whl //a]/x // * ? /%
+/%00 /simple/%00/ /simple/%ff/ /simple/acme/x/ /files/ /files/x/acme-1.0.tar.gz /files/.metadata
+/repository/ /repository/0 /repository/0/[bad /repository/0/%0d%0aX:%20y /repository/1/x
+/repository/-1/x /repository/x/x /repository/%C2%B2/x
+"""
+
+
+@pytest.mark.parametrize(
+    "path", [*ODD_PATHS.split(), f"/repository/{'9' * 5000}/x", "/" + "x/" * 10_000]
+)
+def test_odd_paths_are_404_and_keep_the_connection(
+    fake: tuple[Client, FakePublicIndex], path: str
+) -> None:
+    client, _ = fake
+    lines = f"HTTP/1.1\r\nAuthorization: {client.login['Authorization']}\r\n\r\n"
+    with socket.create_connection(client.address, LONG) as connection:
+        for each in (path, path, "/simple/missing/"):
+            connection.sendall(f"GET {each} {lines}".encode())
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            found = answer.status, answer.read()
+            assert found == (404 if each == path else 302, b"")
 
 
 @contextmanager
