@@ -24,8 +24,6 @@ START = "https://portal.awsapps.com/start"
 ROLE = "arn:aws:iam::123456789012:role/admin"
 _SSO = f"sso_start_url = {START}\nsso_region = us-east-1\n"
 _SSO_ROLE = "sso_account_id = 123456789012\nsso_role_name = developer\n"
-# Both forms of an SSO profile named dev.
-LEGACY_SSO = f"[profile dev]\n{_SSO}{_SSO_ROLE}"
 SSO_SESSION = f"[profile dev]\nsso_session = corp\n{_SSO_ROLE}[sso-session corp]\n{_SSO}"
 
 
