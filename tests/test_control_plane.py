@@ -339,7 +339,8 @@ def test_a_name_belongs_to_the_most_specific_group_which_inherits_modes(api: Any
     assert (external["mode"], external["effectiveMode"]) == ("INHERIT", "BLOCK")
     assert external["inheritedFrom"]["pattern"] == described["parent"]["pattern"] == PREFIX
     assert (publish["effectiveMode"], publish["inheritedFrom"]["pattern"]) == ("ALLOW", "/*")
-    for name, pattern in {"acme-core": EXACT, "acme-x": PREFIX, "acmex": PYTHON}.items():
+    groups = {"acme-core": EXACT, "acme-core-x": PREFIX, "acme-x": PREFIX, "acmex": PYTHON}
+    for name, pattern in groups.items():
         found = api.get_associated_package_group(**DEMO, format="pypi", package=name)
         assert found["packageGroup"]["pattern"] == pattern
 

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -234,6 +235,17 @@ def test_other_hosts_are_reached_through_the_machines_own_proxy_and_certificates
     expected = ("CONNECT", "localhost", 200)
     found = [(each.method, each.host, each.status) for each in through]
     assert found == [expected] * (1 if no_proxy else 2)
+
+
+def test_a_tunnel_ends_when_the_server_closes_the_connection(
+    sandbox: Sandbox, public: FakePublicIndex
+) -> None:
+    tunnel = HTTPConnection(sandbox.environ()["HTTPS_PROXY"].partition("//")[2], timeout=10)
+    tunnel.set_tunnel("127.0.0.1", public.server_port)
+    tunnel.connect()
+    tunnel.sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert b" 404 " in tunnel.sock.makefile("rb").read()
+    tunnel.close()
 
 
 @pytest.mark.parametrize(
