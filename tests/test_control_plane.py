@@ -107,10 +107,8 @@ def test_public_packages_are_there_while_the_repository_is_connected(
     api.create_repository(**NEW)
     where = NEW | {"externalConnection": "public:pypi"}
     assert at("new").versions("pub") == set()
-    made = api.associate_external_connection(**where)["repository"]["externalConnections"]
-    assert [(row["externalConnectionName"], row["packageFormat"]) for row in made] == [
-        ("public:pypi", "pypi")
-    ]
+    (made,) = api.associate_external_connection(**where)["repository"]["externalConnections"]
+    assert (made["externalConnectionName"], made["packageFormat"]) == ("public:pypi", "pypi")
     assert at("new").versions("pub") == {"1.0"}
     gone = api.disassociate_external_connection(**where)["repository"]
     assert (gone["externalConnections"], at("new").versions("pub")) == ([], set())
