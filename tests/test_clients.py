@@ -15,9 +15,9 @@ from support.clients import (
     make_client_packages,
     write_application,
 )
-from support.files import files_with
 from support.programs import PIPENV_CA, run
 from support.runs import without_credentials
+from support.traces import files_with
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import asset_host

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,14 @@ import pytest
 import tomlkit
 from support.programs import PIPENV, PIPENV_CA, Result, run
 from support.projects import PYPI_SOURCE, pipfile_hash, source, write_pipfile
-from support.runs import StandIn, assert_error, started, until_exists, wait_for
+from support.runs import (
+    StandIn,
+    assert_error,
+    started,
+    until_exists,
+    wait_for,
+    without_credentials,
+)
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
@@ -27,7 +33,8 @@ if TYPE_CHECKING:
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
 WIDE = pytest.mark.wide
-ENTRY = 'orb-schema-generator = {version = "==1.0.1", index = "codeartifact"}'
+GENERATOR = "orb-schema-generator"
+ENTRY = f'{GENERATOR} = {{version = "==1.0.1", index = "codeartifact"}}'
 # Changes that a failing pipenv may have made to the files.
 DAMAGE = """
 place = os.environ.get("PIPENV_PIPFILE", "Pipfile")
@@ -83,18 +90,6 @@ class Team:
     def document(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.lock.read_text())
         return found
-
-    def check_lock(self, version: str = "==1.0.1") -> None:
-        document, text = self.document(), self.pipfile.read_text()
-        assert document["_meta"]["sources"] == tomlkit.parse(text).unwrap()["source"]
-        assert document["_meta"]["hash"]["sha256"] == pipfile_hash(text)
-        entries = document["default"]
-        assert entries["orb-schema-generator"]["version"] == version
-        assert {name: entry["index"] for name, entry in entries.items()} == {
-            "orb-schema-generator": "codeartifact",
-            "orb-common": "codeartifact",
-            "six": "pypi",
-        }
 
     def check_untouched(self, before: Mapping[str, bytes]) -> None:
         assert self.state == before
@@ -160,7 +155,7 @@ def test_signal_before_pipenv_ends_the_command_and_leaves_nothing(
     asked, config = tmp_path / "asked", tmp_path / "config"
     slow = f"sh -c 'touch {asked}; exec sleep 60'"
     config.write_text(f"[profile slow]\ncredential_process = {slow}\n")
-    team.env = {name: value for name, value in team.env.items() if "AWS_ACCESS_KEY" not in name}
+    team.env = without_credentials(team.env)
     team.env |= {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "slow"}
     before = team.state
     with team.start("lock") as process:
@@ -199,45 +194,27 @@ def test_interrupted_command_has_no_fallback_and_no_explanation(team: Team) -> N
 # -- SIGKILL and what follows ---------------------------------------------------------------
 
 
-@WIDE
-@pytest.mark.parametrize("words", ["sync", "run pip install six", "--version", "lint"])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        *(("project/below", "graph"), ("elsewhere", "graph")),
+        *(pytest.param("project", words, marks=WIDE) for words in ("sync", "lint", "--version")),
+    ],
+)
 def test_next_command_removes_the_copies_of_a_killed_one(
-    words: str, team: Team, tmp_path: Path
+    place: str, words: str, team: Team, tmp_path: Path
 ) -> None:
     before = team.state
     team.kill("lock")
     assert {name: team.state[name] for name in before} == before
-    for name in ("other home", "no folder"):
-        (tmp_path / name).touch()
-    team.env["HOME"] = str(tmp_path / "other home")
-    team.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "no folder" / "cache")
-    done = run(PIPENV_CA, *words.split(), env=team.env, cwd=team.folder)
+    folder = team.folder.parent / place.replace("project", team.folder.name)
+    folder.mkdir(exist_ok=True)
+    env = team.env | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "other tokens")}
+    if place == "elsewhere":
+        env["PIPENV_PIPFILE"] = str(team.pipfile)
+    done = run(PIPENV_CA, *words.split(), env=env, cwd=folder)
     assert "killed" not in done.stderr, done.stderr
     team.check_untouched(before)
-
-
-@WIDE
-def test_assistant_and_completion_remove_no_copies(team: Team) -> None:
-    team.kill("lock")
-    left = team.state
-    look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
-    look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
-    assert run(sys.executable, "-c", look, env=team.env, cwd=team.folder).status == 0
-    tab = {"_PIPENV_CA_COMPLETE": "fish_complete", "COMP_WORDS": "pipenv-ca\nlint\n--onl"}
-    done = run(PIPENV_CA, env=team.env | tab, cwd=team.folder)
-    assert done.stdout.startswith("--online")
-    assert team.state == left
-
-
-@pytest.mark.parametrize("place", ["project/below", "elsewhere"])
-def test_command_in_another_folder_removes_copies(place: str, team: Team) -> None:
-    before = team.state
-    team.kill("lock", behaviour="")
-    folder = team.folder.parent / place.replace("project", team.folder.name)
-    folder.mkdir()
-    named = {"PIPENV_PIPFILE": str(team.pipfile)} if place == "elsewhere" else {}
-    assert run(PIPENV_CA, "graph", env=team.env | named, cwd=folder).status == 0
-    assert team.state == before
 
 
 def test_offline_command_does_not_disturb_a_running_one(team: Team) -> None:
@@ -251,8 +228,9 @@ def test_offline_command_does_not_disturb_a_running_one(team: Team) -> None:
         assert team.copies == copies != []
 
 
+@pytest.mark.parametrize("words", ["lock", pytest.param("run pip install orb-common", marks=WIDE)])
 def test_next_command_waits_for_a_pipenv_whose_wrapper_was_killed(
-    team: Team, tmp_path: Path
+    words: str, team: Team, tmp_path: Path
 ) -> None:
     before = team.state
     pipenv = team.pipenv("", until_exists(tmp_path / "go on") + DAMAGE)
@@ -261,7 +239,7 @@ def test_next_command_waits_for_a_pipenv_whose_wrapper_was_killed(
         process.kill()
         process.wait()
         following = team.pipenv(name="next")
-        with team.start("lock") as second:
+        with team.start(*words.split()) as second:
             assert second.stderr is not None
             assert "waiting for it" in second.stderr.readline()
             assert not following.was_run
@@ -279,68 +257,22 @@ fcntl.flock = flock
 """
 
 
-@pytest.fixture
-def no_locks(team: Team, tmp_path: Path) -> Team:
+def test_without_locks_the_copies_of_another_command_stay_for_a_day(
+    team: Team, tmp_path: Path
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(NO_LOCKS)
     team.env["PYTHONPATH"] = str(tmp_path)
-    return team
-
-
-def test_commands_without_locks_keep_the_copies_of_each_other(
-    no_locks: Team, tmp_path: Path
-) -> None:
-    before = no_locks.state
-    needs = 'open(os.environ["PIPENV_PIPFILE"] + ".lock").close()'
-    first = no_locks.pipenv("", until_exists(tmp_path / "go on") + needs)
-    with no_locks.start("lock") as one:
-        first.wait_until_run()
-        second = no_locks.pipenv(name="second")
-        no_locks("lock")
-        assert second.was_run
-        (tmp_path / "go on").touch()
-        _, said = one.communicate(timeout=30)
-    assert one.returncode == 0, said
-    no_locks.check_untouched(before)
-
-
-def test_copies_without_locks_are_removed_after_a_day(no_locks: Team) -> None:
-    before = no_locks.state
-    no_locks.kill("lock", behaviour="")
-    no_locks("graph")
-    assert [path for path in no_locks.copies if not path.name.endswith("-lock")] != []
-    for path in no_locks.copies:
+    before = team.state
+    team.kill("lock", behaviour="")
+    team("graph")
+    assert [path for path in team.copies if not path.name.endswith("-lock")] != []
+    for path in team.copies:
         os.utime(path, (time.time() - 90000,) * 2)
-    no_locks("graph")
-    assert no_locks.state == before
+    team("graph")
+    assert team.state == before
 
 
 # -- two at once ----------------------------------------------------------------------------
-
-
-@WIDE
-@pytest.mark.parametrize("second", ["sync", "run pip install orb-common"])
-def test_second_command_waits_and_sees_the_files_of_the_user(
-    second: str, team: Team, tmp_path: Path
-) -> None:
-    before = team.state
-    first = team.pipenv("", until_exists(tmp_path / "go on"))
-    with team.start("lock") as one:
-        first.wait_until_run()
-        assert {name: team.state[name] for name in before} == before
-        other = team.pipenv(name="second")
-        with team.start(*second.split()) as two:
-            assert two.stderr is not None
-            said = two.stderr.readline()
-            assert not other.was_run
-            (tmp_path / "go on").touch()
-            two.communicate(timeout=30)
-        one.communicate(timeout=30)
-    assert said == "warning: Another pipenv-ca works on this project; waiting for it.\n"
-    assert (one.returncode, two.returncode) == (0, 0)
-    assert "NETRC" in other.record["environ"]
-    if "pip" in second:
-        assert other.record["environ"]["PIP_INDEX_URL"].startswith("http://127.")
-    team.check_untouched(before)
 
 
 @WIDE
@@ -364,32 +296,9 @@ def test_lock_and_update_at_once_end_in_files_that_agree(team: Team) -> None:
             team("update", "orb-schema-generator")
             process.communicate(timeout=120)
         assert process.returncode == 0
-        team.check_lock("==1.1.0")
+        assert team.document()["_meta"]["hash"]["sha256"] == pipfile_hash(team.pipfile.read_text())
+        assert team.document()["default"][GENERATOR]["version"] == "==1.1.0"
         assert team.copies == []
-
-
-# -- Pipfiles of every kind -----------------------------------------------------------------
-
-
-@WIDE
-def test_mode_link_newlines_and_comments_of_a_pipfile_survive(team: Team) -> None:
-    place = team.folder.parent / "Pipfile.of.the.team"
-    place.write_text(team.text, newline="\r\n")
-    place.chmod(0o444)
-    team.pipfile.unlink()
-    team.pipfile.symlink_to(place)
-    team.lock.write_text(team.lock.read_text(), newline="\r\n")
-    before, mode = place.read_bytes(), place.stat().st_mode
-    team("lock")
-    assert place.read_bytes() == before
-    team.check_lock()
-    team("update", "orb-schema-generator")
-    assert place.read_bytes() == before.replace(b"==1.0.1", b"*")
-    team.check_lock("==1.1.0")
-    assert b"\r\n" in team.lock.read_bytes()
-    assert place.stat().st_mode == mode
-    assert team.pipfile.is_symlink()
-    assert team.copies == []
 
 
 @WIDE
@@ -433,41 +342,24 @@ def adds(entry: str) -> str:
 
 
 MORE = adds('attrs = "*"')
-
-
-GENERATOR = "orb-schema-generator"
-REMOVES = edits("Pipfile", f"{ENTRY}  # for the build\n", "")
+REMOVAL = (f"{ENTRY}  # for the build\n", "")
 
 
 @pytest.mark.parametrize(
-    ("words", "edit", "behaviour"),
+    ("words", "change", "behaviour"),
     [
-        ("lock", edits("Pipfile", "# private", "# secret"), LOCKS),
-        (f"uninstall {GENERATOR}", REMOVES, REMOVES.replace("'Pipfile'", "place")),
+        ("lock", ("# private", "# secret"), LOCKS),
+        (f"uninstall {GENERATOR}", REMOVAL, edits("place", *REMOVAL).replace("'place'", "place")),
     ],
     ids=["comment", "same removal"],
 )
 def test_edit_that_agrees_with_the_command_gives_no_warning(
-    words: str, edit: str, behaviour: str, team: Team
+    words: str, change: tuple[str, str], behaviour: str, team: Team
 ) -> None:
+    edit = edits("Pipfile", *change)
     team.pipenv(f"{edit}place = os.environ['PIPENV_PIPFILE']\n{behaviour}")
     assert team(*words.split()).stderr == ""
-    old, new = ("# private", "# secret") if words == "lock" else (f"{ENTRY}  # for the build\n", "")
-    assert team.pipfile.read_text() == team.text.replace(old, new)
-
-
-@WIDE
-@pytest.mark.parametrize("way", ["fails", "is killed"])
-def test_edit_during_a_failed_command_is_kept(way: str, team: Team) -> None:
-    before = team.state
-    if way == "fails":
-        team.pipenv(INSTALLS + MORE + LOCKS, "sys.exit(3)")
-        team("install", "orb-common", status=3)
-    else:
-        team.kill("install", "orb-common", behaviour=INSTALLS + MORE + LOCKS)
-        team("--version")
-    edited = team.text.replace("[packages]", '[packages]\nattrs = "*"')
-    assert team.state == before | {"Pipfile": edited.encode()}
+    assert team.pipfile.read_text() == team.text.replace(*change)
 
 
 def test_install_adds_its_package_to_an_edited_pipfile(team: Team) -> None:
@@ -484,6 +376,27 @@ def test_install_adds_its_package_to_an_edited_pipfile(team: Team) -> None:
     assert team.copies == []
 
 
+EDITED_WHILE_WRITTEN = f"""
+import os
+sync = os.fsync
+def fsync(descriptor):
+    sync(descriptor)
+    if os.path.exists("was-run"):
+        os.unlink("was-run")
+        exec({MORE!r})
+os.fsync = fsync
+"""
+
+
+def test_edit_while_the_files_are_written_is_kept(team: Team, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(EDITED_WHILE_WRITTEN)
+    team.pipenv(f"{INSTALLS}{LOCKS}open('was-run', 'w').close()")
+    team.env["PYTHONPATH"] = str(tmp_path)
+    team("install", "orb-common")
+    packages = tomlkit.parse(team.pipfile.read_text()).unwrap()["packages"]
+    assert packages.keys() == {"attrs", "orb-common", "orb-schema-generator"}
+
+
 @WIDE
 @pytest.mark.parametrize(
     "entry", ['orb-common = "==1.0"', 'Orb_Common = "==1.0"', "orb-common = "], ids=str
@@ -495,13 +408,6 @@ def test_entry_edited_by_the_user_is_kept_with_a_warning(entry: str, team: Team)
     assert "was edited while this ran" in done.stderr
     assert "would have written: orb-common = " in done.stderr
     assert "in [packages]" in done.stderr
-
-
-@WIDE
-def test_removed_pipfile_stays_removed_with_a_warning(team: Team) -> None:
-    team.pipenv(f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n")
-    assert "would have written: orb-common = " in team("install", "orb-common").stderr
-    assert not team.pipfile.exists()
 
 
 OTHER = edits("Pipfile.lock", f'"{GENERATOR}"', f'"attrs": {{"version": "==25.1"}}, "{GENERATOR}"')

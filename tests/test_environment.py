@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.files import files_with
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import get_token
+from support.traces import files_with
 
 from codeartifact_pipenv.clients.show_environment import SHELLS
 from codeartifact_pipenv.sandbox.wheels import make_wheel
@@ -69,9 +69,10 @@ class Tools:
         assert done.status == 0, done.output
         return done.stdout
 
-    def check_refused(self, says: str) -> None:
-        done = self()
+    def check_refused(self, says: str, *words: str) -> None:
+        done = self(*words)
         assert (done.status, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: ")
         assert says in done.stderr
 
 
@@ -92,22 +93,18 @@ def test_pipenv_and_pipenv_ca_lock_and_install_without_aws(tools: Tools) -> None
 
 
 @WIDE
-@pytest.mark.parametrize("program", ["uv pip", "python -m pip"])
-def test_uv_and_pip_install_a_private_package(program: str, tools: Tools) -> None:
-    tools.shell(f"{program} install -q --target target --no-deps orb-common")
-    assert (tools.folder / "target" / "orb_common").is_dir()
-
-
-@WIDE
-@pytest.mark.parametrize("program", ["twine upload --non-interactive", "uv publish -q"])
-def test_twine_and_uv_publish_with_the_variables(
-    program: str, sandbox: Sandbox, tools: Tools
+def test_pip_uv_and_twine_install_and_publish_with_the_variables(
+    sandbox: Sandbox, tools: Tools
 ) -> None:
-    name = f"acme-by-{program.partition(' ')[0]}"
-    wheel = make_wheel(tools.folder / "dist", name, f"1.{time.time_ns()}")
     tools.env["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
-    tools.shell(f"{program} '{wheel}'")
-    assert sandbox.is_published(name)
+    for pip in ("uv pip", "python -m pip"):
+        tools.shell(f"{pip} install -q --target '{pip}' --no-deps orb-common")
+        assert (tools.folder / pip / "orb_common").is_dir()
+    for program in ("twine upload --non-interactive", "uv publish -q"):
+        name = f"acme-by-{program.partition(' ')[0]}"
+        wheel = make_wheel(tools.folder / "dist", name, f"1.{time.time_ns()}")
+        tools.shell(f"{program} '{wheel}'")
+        assert sandbox.is_published(name)
 
 
 def uv_index(name: str, url: str) -> str:
@@ -208,9 +205,7 @@ def test_github_actions_gets_the_variables_and_hides_the_token(
 ) -> None:
     file = tools.folder / "github env"
     file.write_text("MINE=1\n")
-    outside = tools("--shell=github")
-    assert (outside.status, outside.stdout) == (2, "")
-    assert "GITHUB_ENV is not set" in outside.stderr
+    tools.check_refused("GITHUB_ENV is not set", "--shell=github")
     tools.env |= {"GITHUB_ENV": str(file), "GITHUB_ACTIONS": "true"}
     token = get_token(sandbox, tools.env, tools.folder)
     assert tools("--shell=github").stdout == f"::add-mask::{token}\n"
@@ -221,21 +216,16 @@ def test_github_actions_gets_the_variables_and_hides_the_token(
     assert odd.stdout == f"::add-mask::{token}%250A\n"
 
 
-@pytest.mark.parametrize("words", ["--domain my-dom", "https://pypi.example/simple/"])
-def test_error_of_env_prints_nothing_on_stdout(words: str, tools: Tools) -> None:
-    done = tools(*words.split())
-    assert (done.status, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: ")
-
-
 EVIL = "aws:${X; touch ran; Y}@"
 
 
-def test_variables_that_a_shell_would_run_are_refused(tools: Tools) -> None:
-    tools.write_pyproject(uv_index("c", tools.endpoint.simple_url.replace("://", f"://{EVIL}")))
-    tools.check_refused("is not a valid name of a variable")
-    (tools.folder / "pyproject.toml").unlink()
-    tools.write_pipfile(source(tools.endpoint, EVIL))
+@pytest.mark.parametrize("file", ["pyproject.toml", "Pipfile"])
+def test_variables_that_a_shell_would_run_are_refused(file: str, tools: Tools) -> None:
+    if file == "Pipfile":
+        tools.write_pipfile(source(tools.endpoint, EVIL))
+    else:
+        url = tools.endpoint.simple_url.replace("://", f"://{EVIL}")
+        tools.write_pyproject(uv_index("c", url))
     tools.check_refused("is not a valid name of a variable")
 
 

@@ -62,10 +62,6 @@ def link(folder: Path) -> None:
     (folder / "Pipfile").symlink_to(place / "Pipfile")
 
 
-def below(folder: Path) -> None:
-    (folder / "sub folder").mkdir()
-
-
 def named_in_dotenv(folder: Path) -> None:
     rename("other")(folder)
     write(".env", "A=1\nPIPENV_PIPFILE=other\n# comment\nB='x\ny'\n")(folder)
@@ -80,7 +76,7 @@ PYLOCK = ("lock", "pylock --generate -o pylock.dev.toml")
 PLAYS = {
     "plain": Play(("lock", "install six", "uninstall six", "sync", "update"), environ=OUTSIDE),
     "in the project": Play(("install", "upgrade orb-common", "install --skip-lock")),
-    "subdirectory": Play(INSTALL, below, environ=OUTSIDE, below="sub folder"),
+    "subdirectory": Play(INSTALL, environ=OUTSIDE, below="sub folder"),
     "its own package": Play(("install -e .",), write("setup.py", SETUP), "", OUTSIDE),
     "categories and settings": Play(("install --categories docs six",), end=SETTINGS),
     "line ends": Play(INSTALL, crlf),
@@ -100,7 +96,7 @@ PLAYS = {
     # Of the newest pipenv.
     "pylock": Play(PYLOCK, end=USE_PYLOCK),
     "named pylock": Play(("lock",), end=f'{USE_PYLOCK}pylock_name = "dev"\n'),
-    "pylock below": Play(PYLOCK, below, below="sub folder"),
+    "pylock below": Play(PYLOCK, below="sub folder"),
 }
 WHERE_VERSIONS_DIFFER = ("plain", "link", "named in .env", "'another' in .env", "corrupt lock")
 WITH_THE_OLDEST = ("plain", "named in .env", "corrupt lock")
@@ -127,6 +123,7 @@ class Stage:
         packages = f"[packages]\n{play.packages}{play.end}"
         text = f"# The team's.\n{source(self._sandbox.endpoint)}\n{packages}"
         (self._folder / "Pipfile").write_text(text)
+        (self._folder / play.below).mkdir(exist_ok=True)
         play.prepare(self._folder)
         env = {**self._env, "WORKON_HOME": str(envs), **play.environ}
         if program == PIPENV_CA:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support.files import files_below, files_with
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.projects import source, write_pipfile
 from support.runs import get_token, without_credentials
+from support.traces import files_below, files_with
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 

@@ -27,33 +27,24 @@ def write(user: User, specifier: str) -> None:
     write_pipfile(user.folder, PYPI_SOURCE, own, f"[packages]\n{entries}")
 
 
-def pipenv(user: User, *words: str, locked: str = "", installed: str = "") -> None:
-    """Run a command and check the versions that it locks or keeps, and that it installs."""
-    pipfile, lock = user.folder / "Pipfile", user.folder / "Pipfile.lock"
-    before, lock_before = pipfile.read_bytes(), lock.exists() and lock.read_bytes()
-    done = user.run(*words)
-    assert done.status == 0, (words, done.output)
-    assert pipfile.read_bytes() == before, words
-    if locked:
-        check_lock(user, locked)
-    else:
-        assert lock.read_bytes() == lock_before, words
+def pipenv(user: User, command: str, locked: str, installed: str = "") -> None:
+    """Run a command, and check the Pipfile, the versions in the lock and what is installed."""
+    before = (user.folder / "Pipfile").read_text()
+    done = user.run(*command.split())
+    assert done.status == 0, done.output
+    assert (user.folder / "Pipfile").read_text() == before
+    document = json.loads((user.folder / "Pipfile.lock").read_text())
+    assert document["_meta"]["sources"] == tomlkit.parse(before).unwrap()["source"]
+    entries = document["default"]
+    assert all(entry["hashes"][0].startswith("sha256:") for entry in entries.values())
+    found = {name: (entries[name]["version"], entries[name]["index"]) for name in entries}
+    assert found.pop("six")[1] == "pypi"
+    private = {PACKAGE: locked, "orb-common": "2.0.0"}
+    assert found == {name: (f"=={version}", "codeartifact") for name, version in private.items()}
     if installed:
         versions = [installed_version(user.folder, name) for name in ("orb-common", PACKAGE)]
-        assert versions == ["2.0.0", installed], words
-        assert installed_version(user.folder, "six"), words
-
-
-def check_lock(user: User, version: str) -> None:
-    document = json.loads((user.folder / "Pipfile.lock").read_text())
-    entries = document["default"]
-    wanted = {PACKAGE: f"=={version}", "orb-common": "==2.0.0"}
-    assert {name: entries[name]["version"] for name in wanted} == wanted
-    assert all(entry["hashes"][0].startswith("sha256:") for entry in entries.values())
-    indexes = {name: entry["index"] for name, entry in entries.items()}
-    assert indexes == {**dict.fromkeys(wanted, "codeartifact"), "six": "pypi"}
-    pipfile = tomlkit.parse((user.folder / "Pipfile").read_text()).unwrap()
-    assert document["_meta"]["sources"] == pipfile["source"]
+        assert versions == ["2.0.0", installed]
+        assert installed_version(user.folder, "six")
 
 
 def test_every_installing_command_works_with_one_call_to_aws_and_keeps_the_pipfile(
@@ -61,17 +52,18 @@ def test_every_installing_command_works_with_one_call_to_aws_and_keeps_the_pipfi
 ) -> None:
     calls, lock = Calls(user.sandbox), user.folder / "Pipfile.lock"
     write(user, f"=={OLD}")
-    pipenv(user, "lock", locked=OLD)
+    pipenv(user, "lock", OLD)
     old_lock = lock.read_bytes()
-    pipenv(user, "sync", installed=OLD)
-    pipenv(user, "run", "pip", "install", "--upgrade", PACKAGE, installed=NEW)
-    pipenv(user, "install", "--deploy", installed=OLD)
+    pipenv(user, "sync", OLD, OLD)
+    pipenv(user, f"run pip install --upgrade {PACKAGE}", OLD, NEW)
+    pipenv(user, "install --deploy", OLD, OLD)
+    assert lock.read_bytes() == old_lock
     write(user, "*")
-    pipenv(user, "install", locked=NEW, installed=NEW)
+    pipenv(user, "install", NEW, NEW)
     # `update` finds an old lock, and the package is not installed.
     lock.write_bytes(old_lock)
     for path in user.folder.glob(".venv/lib/python*/site-packages/orb_schema_generator*"):
         shutil.rmtree(path)
-    pipenv(user, "update", locked=NEW, installed=NEW)
+    pipenv(user, "update", NEW, NEW)
     assert calls.count() == 1
     assert user.token() not in lock.read_text()

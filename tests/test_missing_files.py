@@ -10,10 +10,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_with
 from support.programs import PIPENV_CA, Result
 from support.projects import source
 from support.runs import StandIn, Terminal, get_token, started, wait_for
+from support.traces import files_with
 from support.workspace import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -159,50 +159,32 @@ def test_other_failures_do_not_run_the_command_again(kind: str, work: TwoPackage
     assert runs(done) <= 1
 
 
-SAYS = """
-with open(os.path.join({folder!r}, "count"), "a") as file:
-    file.write("x")
-print("ERROR: HTTP error 404 while getting {url} (from {page})", file=sys.stderr, flush=True)
-"""
+def heads(work: TwoPackages) -> int:
+    return sum(request.method == "HEAD" for request in work.sandbox.requests)
 
 
-@pytest.fixture
-def stand_in(work: TwoPackages, tmp_path: Path) -> StandIn:
-    """Return a stand-in for pipenv that fails because a listed file is missing."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_without_a_second_run(
+    number: int, work: TwoPackages, tmp_path: Path
+) -> None:
     work.pipfile(f'{TOOLS} = "*"', source(work.team, ""))
     table = {"name": "codeartifact", "url": work.team.simple_url, "verify_ssl": True}
     meta = {"hash": {"sha256": ""}, "pipfile-spec": 6, "sources": [table]}
     lock = {"_meta": meta, "default": {}, "develop": {}}
     (work.folder / "Pipfile.lock").write_text(json.dumps(lock))
     page = f"{work.team.simple_url}{TOOLS}/"
-    says = SAYS.format(folder=str(tmp_path), url=f"{page}1.0/{FILE}", page=page)
-    made = StandIn(tmp_path / "bin", says, "sys.exit(3)")
-    work.env["PIPENV_CA_PIPENV"] = str(made.path)
+    says = f"ERROR: HTTP error 404 while getting {page}1.0/{FILE} (from {page})"
+    pipenv = StandIn(tmp_path / "bin", f"print({says!r}, file=sys.stderr)", "sys.exit(3)")
+    work.env["PIPENV_CA_PIPENV"] = str(pipenv.path)
     work.sandbox.fault(404, on="files", name=TOOLS)
-    return made
-
-
-def count(tmp_path: Path) -> int:
-    return len((tmp_path / "count").read_text())
-
-
-def heads(work: TwoPackages) -> int:
-    return sum(request.method == "HEAD" for request in work.sandbox.requests)
-
-
-@pytest.mark.usefixtures("stand_in")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_wait_without_a_second_run(
-    number: int, work: TwoPackages, tmp_path: Path
-) -> None:
     with started(PIPENV_CA, "sync", env=work.env, cwd=work.folder) as process:
         wait_for(lambda: heads(work) > 0)
-        asked = heads(work)
+        asked, first_run = heads(work), pipenv.record
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert process.returncode == -number
     assert heads(work) <= asked + 1
-    assert count(tmp_path) == 1
+    assert pipenv.record == first_run
     assert said.count("is run again") == 1
     assert "file-missing" not in said
     assert "Traceback" not in said

@@ -44,13 +44,8 @@ AWKWARD = [
     ["run", "a b", "", "two\nlines", "\ttab", "'\"$HOME`*\\", "žluťoučký 木 \N{PILE OF POO}"],
     ["run", os.fsdecode(b"caf\xe9"), os.fsdecode(b"\xff\xfe")],
     ["run", "--", "--ca-profile", "x", "--ca-nonsense", "--ca-help"],
-    ["--", "run", "--ca-profile=x"],
-    ["graph", "--ca-other", "--ca-version", "-", "--"],
-    ["--verbose", "--python", "3.11", "--pypi-mirror", "https://example.org/s", "graph", "--bare"],
     ["", "x"],
-    ["no-such-command", "token", "sandbox"],
     ["lock", "two\nlines", "", os.fsdecode(b"\xff"), "--", "--ca-verbose", "-x"],
-    ["install", "pkg >= 1.0 ; python_version < '4'", "-e", "./a b"],
 ]
 # The wrapper waits for pipenv's `lock`, and the process becomes pipenv for `graph`.
 WAITED = "lock"
@@ -109,17 +104,6 @@ def test_pipenv_of_another_environment_has_the_terminal(command: str, wrapped: U
     with Terminal(PIPENV_CA, command, env=wrapped.env, cwd=wrapped.folder) as terminal:
         assert terminal.finish() == 0, terminal.shown
     assert pipenv.record["terminal"] == [True, True, True]
-
-
-@WIDE
-def test_program_below_the_own_pipenv_has_the_terminal(
-    sandbox_env: dict[str, str], installed: Path
-) -> None:
-    code = "import os; print([os.isatty(n) for n in range(3)])"
-    words = ("run", "python", "-c", code)
-    with Terminal(PIPENV_CA, *words, env=sandbox_env, cwd=installed) as terminal:
-        assert terminal.finish() == 0, terminal.shown
-    assert "[True, True, True]" in terminal.shown
 
 
 @pytest.mark.parametrize(("group", "calls"), [("", 1), ("os.setpgid(0, 0)", 0)])
@@ -234,6 +218,29 @@ def test_pip_gets_the_repository_and_no_token_in_arguments(words: str, wrapped: 
     assert record["environ"]["PIP_EXTRA_INDEX_URL"].strip() == ""
     assert token not in json.dumps(record["environ"])
     assert record["netrc"] == f"machine {endpoint.host} login aws password {token}\n"
+
+
+# Prints the modules that are loaded when pipenv starts.
+LOADED = """
+import os, subprocess, sys
+from codeartifact_pipenv.__main__ import main
+
+def start(*_, **__):
+    print(*sys.modules, flush=True)
+    os._exit(0)
+
+subprocess.Popen = start
+main()
+"""
+
+
+@pytest.mark.parametrize("route", ["as-written", "loopback"])
+def test_lock_with_a_cached_token_loads_no_slow_library(route: str, wrapped: User) -> None:
+    wrapped.token()
+    words = (sys.executable, "-c", LOADED, "--ca-route", route, "lock")
+    loaded = run(*words, env=wrapped.env, cwd=wrapped.folder).stdout.split()
+    assert "codeartifact_pipenv.wrapper.plan" in loaded
+    assert not {"botocore", "tomlkit", "plette"} & set(loaded)
 
 
 def test_relative_option_beats_variable_for_pipenv(user: User, tmp_path: Path) -> None:

@@ -24,10 +24,7 @@ PIP = "pip install orb-common"
 BASH = ["bash", "-c", PIP]
 # By the words after `run`, the words that the hint tells to type, and the program that it names.
 BELOW = [
-    (BASH, PIP, "bash"),
-    (["sh", "-ec", f"cd . && {PIP} && echo"], PIP, "sh"),
     (["timeout", "9", "python", "-m", *PIP.split()], f"python -m {PIP}", "timeout"),
-    (["xargs", "-a", "r.txt", "pip", "install"], "pip install ...", "xargs"),
     (["python", "-c", "run(['pip', 'install', 'x'])"], "pip install ...", "python"),
     (["setup"], PIP, "setup"),
     (["--verbose", *BASH], PIP, "bash"),

@@ -14,23 +14,16 @@ from support.servers import FixedAnswer, served
 from support.users import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.endurance
 
-ESCAPES = {
-    "CSI": "\x1b[2J\x1b[1;31m",
-    "OSC": "\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07",
-    "DCS": "\x1bP1$r\x1b\\",
-    "CR": "harmless\rerror: evil",
-    "BS": "\x08\x08\x08\x7f",
-    "C1": "\x9b2J\x9d0;evil\x9c",
-    "bidi": "\u202e\u2066\u200f\u061c",
-    "lines": "\u2028\u2029\x0b\x0c\x85",
-    "hidden": "\u200b\ufeff\U000e0041",
-}
-ALL = "".join(ESCAPES.values())
+ALL = (
+    "\x1b[2J\x1b[1;31m\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07\x1bP1$r\x1b\\"  # CSI, OSC, DCS
+    "harmless\rerror: evil\x08\x08\x08\x7f\x9b2J\x9d0;evil\x9c"  # CR, BS, C1
+    "\u202e\u2066\u200f\u061c\u2028\u2029\x0b\x0c\x85\u200b\ufeff\U000e0041"  # bidi, lines, hidden
+)
 PACKAGES = '[packages]\norb-common = "*"\n'
 
 
@@ -69,22 +62,20 @@ VERBS = [("config",), ("lock",), ("sync",), ("lint",), ("doctor", "--all"), ("fi
 VERBS += [("packages",), ("token",)]
 
 
-def test_texts_of_a_pipfile_are_printed_clean(
-    hostile: HostileProject, size: Callable[[int, int], int]
-) -> None:
-    for text in [ALL, *ESCAPES.values()][: size(1, 1 + len(ESCAPES))]:
-        url = toml(f"https://evil.example/{text}/")
-        hostile.write(
-            f"[[source]]\nname = {toml('s' + text)}\nurl = {url}\nverify_ssl = true\n",
-            f'[packages]\n{toml("p" + text)} = {toml("==" + text)}\norb-common = {{version = "*", '
-            f"index = {toml('i' + text)}}}\n",
-            f"[{toml('category' + text)}]\nx = {toml(text)}\n[pipenv]\n{toml(text)} = true\n",
-        )
-        for words in [*VERBS, ("--ca-verbose", "lock")]:
-            hostile.check(*words)
-
-
 URL = f"https://evil.example/{ALL}"
+
+
+def test_texts_of_a_pipfile_are_printed_clean(hostile: HostileProject) -> None:
+    hostile.write(
+        f"[[source]]\nname = {toml('s' + ALL)}\nurl = {toml(URL)}\nverify_ssl = true\n",
+        f'[packages]\n{toml("p" + ALL)} = {toml("==" + ALL)}\norb-common = {{version = "*", '
+        f"index = {toml('i' + ALL)}}}\n",
+        f"[{toml('category' + ALL)}]\nx = {toml(ALL)}\n[pipenv]\n{toml(ALL)} = true\n",
+    )
+    for words in [*VERBS, ("--ca-verbose", "lock")]:
+        hostile.check(*words)
+
+
 ENTRY = {"version": ALL, "index": ALL, "file": f"{URL}${{CODEARTIFACT_AUTH_TOKEN}}"}
 META = {"hash": {"sha256": ALL}, "sources": [{"name": ALL, "url": URL}]}
 TABLE = "[tool.codeartifact-pipenv]\n"
@@ -103,13 +94,13 @@ TABLE = "[tool.codeartifact-pipenv]\n"
     ids=["Pipfile", "lock", "env", "pylock", "unknown", "setting", "locked", "token"],
 )
 def test_texts_of_other_files_are_printed_clean(
-    name: str, text: str, hostile: HostileProject, size: Callable[[int, int], int]
+    name: str, text: str, hostile: HostileProject
 ) -> None:
     hostile = hostile._replace(folder=hostile.folder / f"fol{ALL}der".replace("/", ""))
     hostile.folder.mkdir()
     hostile.write(PACKAGES)
     (hostile.folder / name).write_bytes(text.encode())
-    for words in VERBS[: size(5, 8)]:
+    for words in VERBS:
         hostile.check(*words)
 
 
@@ -134,16 +125,14 @@ def server() -> Iterator[FixedAnswer]:
         yield server
 
 
-CODES = ("AccessDeniedException", "x" + ALL, "ResourceNotFoundException", "ValidationException")
+CODES = ("AccessDeniedException", "x" + ALL)
 
 
-def test_messages_of_aws_are_printed_clean(
-    hostile: HostileProject, server: FixedAnswer, size: Callable[[int, int], int]
-) -> None:
+def test_messages_of_aws_are_printed_clean(hostile: HostileProject, server: FixedAnswer) -> None:
     hostile.write(PACKAGES)
     server.status, server.phrase = 400, "Bad\x1b[2J"
     env = {"AWS_ENDPOINT_URL": server.url, "PIPENV_CA_NO_CACHE": "1", "AWS_MAX_ATTEMPTS": "1"}
-    for code in CODES[: size(2, 4)]:
+    for code in CODES:
         named = json.dumps(code)[1:-1]
         answer = {"message": f"evil {ALL}", "Message": ALL, "__type": code, "code": code}
         server.body = json.dumps(answer).encode()
@@ -156,9 +145,7 @@ def test_messages_of_aws_are_printed_clean(
         hostile.check("get", hostile.url, "aws", program=KEYRING, **env)
 
 
-def test_pages_of_an_index_are_printed_clean(
-    hostile: HostileProject, server: FixedAnswer, size: Callable[[int, int], int]
-) -> None:
+def test_pages_of_an_index_are_printed_clean(hostile: HostileProject, server: FixedAnswer) -> None:
     table = f'[[source]]\nurl = "{server.url}/simple"\nverify_ssl = true\nname = "evil"\n'
     package = '[packages]\nx = {version = "==1.0", index = "evil"}\n'
     write_pipfile(hostile.folder, table, source(hostile.sandbox.endpoint), package)
@@ -185,8 +172,7 @@ def test_pages_of_an_index_are_printed_clean(
         server.status, server.body, server.phrase = status, page.encode(), "Evil\x1b[2J\x07"
         server.heads = f"Content-Type: {kind}\r\nDate: \x1b[2J\r\n"
         hostile.check("lock")
-        if size(0, 1) or status == 200:
-            hostile.check("doctor")
+        hostile.check("doctor")
 
 
 def test_a_terminal_gets_only_colours(hostile: HostileProject) -> None:

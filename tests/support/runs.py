@@ -105,7 +105,7 @@ def replace_pipenv(env: dict[str, str], behaviour: str = "", afterwards: str = "
 
 
 # Makes the terminal on its stdin its own, as a login does, and becomes another program.
-TAKE_TERMINAL = (
+_TAKE_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
@@ -121,8 +121,8 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.shown = ""
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-SEc", TAKE_TERMINAL, *map(str, words)],
+            self.process = subprocess.Popen(
+                [sys.executable, "-SEc", _TAKE_TERMINAL, *map(str, words)],
                 env={k: v for k, v in env.items() if k != "COLUMNS" or not columns},
                 cwd=cwd,
                 stdin=slave,
@@ -137,10 +137,16 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._master)
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        self.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Close the terminal, as somebody closes its window."""
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
 
     @property
     def visible(self) -> str:
@@ -154,6 +160,12 @@ class Terminal:
         assert "\x1b" not in text, text
         return text
 
+    def is_taken(self) -> bool:
+        """Whether the program has the terminal; keys that are typed before would be lost."""
+        with contextlib.suppress(OSError):
+            return os.tcgetpgrp(self._master) == self.process.pid
+        return False
+
     def type(self, keys: bytes) -> None:
         """Type some keys."""
         os.write(self._master, keys)
@@ -161,17 +173,19 @@ class Terminal:
     def finish(self, timeout: float = 60) -> int:
         """Wait for the program's end; return its status, -N for signal N."""
         end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            if select.select([self._master], [], [], 0.1)[0]:
-                data = b""
-                with contextlib.suppress(OSError):  # nobody holds the other end any more
-                    data = os.read(self._master, 65536)
-                self.shown += data.decode(errors="replace")
-                if not data:
-                    break
-            elif self._process.poll() is not None:
-                break
-        return self._process.wait(timeout)
+        while time.monotonic() < end and self.read(0.1):
+            pass
+        return self.process.wait(timeout)
+
+    def read(self, seconds: float) -> bool:
+        """Read what the program writes within some seconds; return False at its end."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return self.process.poll() is None
+        data = b""
+        with contextlib.suppress(OSError):  # nobody holds the other end any more
+            data = os.read(self._master, 65536)
+        self.shown += data.decode(errors="replace")
+        return bool(data)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

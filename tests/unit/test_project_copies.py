@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -73,12 +74,12 @@ def test_removing_variables_from_a_dotenv_keeps_the_others(written: list[str]) -
 
 
 def test_two_pipfiles_of_a_folder_are_two_projects(tmp_path: Path) -> None:
-    copy = copy_path(str(tmp_path / "Pipfile"))
-    other = copy_path(str(tmp_path / "Other"))
-    for path in (copy, other):
-        open(path, "w").close()
-    with project_lock(str(tmp_path / "Pipfile"), lambda: None) as first:
-        with project_lock(str(tmp_path / "Other"), lambda: None) as second:
+    pipfile, other = str(tmp_path / "Pipfile"), str(tmp_path / "Other")
+    copy = copy_path(other)
+    open(copy, "w").close()
+    with project_lock(pipfile, lambda: None) as first:
+        assert os.path.exists(copy)
+        with project_lock(other, lambda: None) as second:
             assert None not in (first, second)
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".Pipfile.pipenv-ca-lock"]
+            assert not os.path.exists(copy)
     assert list(tmp_path.iterdir()) == []
