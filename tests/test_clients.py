@@ -16,7 +16,6 @@ from support.clients import (
     write_application,
 )
 from support.programs import PIPENV_CA, run
-from support.projects import source, write_pipfile
 from support.runs import without_credentials
 from support.traces import files_with
 
@@ -45,6 +44,7 @@ SCRIPTS = {
         f"PIP_INDEX_URL={{url}} pip install --prefix .venv orb-source; {BUILT}"
     ),
     "pipenv: install": "pipenv install",
+    "pipenv: lock, sync": "pipenv lock; pipenv sync",
     "uv: pip install": "uv venv -q; uv pip install orb-schema-generator==1.0.1",
     "uv: lock, sync, add": f"uv lock; uv sync --locked; uv add orb-source; {BUILT}",
     "poetry: lock, install, add": (
@@ -60,11 +60,18 @@ SCRIPTS = {
     "twine: upload": "twine upload --non-interactive --repository-url {upload} -u aws dist/*",
 }
 PIPS = ("pip==23.2.1", "pip==24.3.1", "pip==25.3")
+# An older pipenv needs an older setuptools.
+NEW, OLD, *BETWEEN = (
+    f"pipenv{version} setuptools<81" for version in ("", "==2023.12.1", "==2024.4.1", "==2025.1.3")
+)
 INSTALLS = [
     # Until 26.2, pip asks the keyring command only where the URL names a user.
     *((pip, "install, build an sdist", INSIDE) for pip in PIPS),
     *((pip, "install, build an sdist", f"{ON_PATH}{USER}") for pip in PIPS),
     ("pip", "install, build an sdist", ON_PATH),
+    *((pipenv, "lock, sync", INSIDE) for pipenv in (NEW, OLD, *BETWEEN)),
+    *((pipenv, "lock, sync", f"{ON_PATH}{USER}") for pipenv in (OLD, *BETWEEN)),
+    (NEW, "lock, sync", ON_PATH),
     ("uv", "lock, sync, add", f"{ON_PATH}{USER}"),
     ("uv", "pip install", f"{ON_PATH}{ALWAYS}"),
     ("pdm[locked]", "lock, install, add", ON_PATH),
@@ -89,7 +96,7 @@ def cell(client: str, done: str, way: str, host: str = "") -> ParameterSet:
     """Return a way's parameters; CI tries the hosts that keyring tells apart with two clients."""
     words = (client, done, way, host)
     seldom = host not in {"", REDIRECT} and client not in {"pip", "uv"}
-    mark = pytest.mark.matrix if seldom or client in PIPS[1:] else pytest.mark.wide
+    mark = pytest.mark.matrix if seldom or client in {*PIPS[1:], *BETWEEN} else pytest.mark.wide
     return pytest.param(words, id=", ".join(filter(None, words)), marks=mark)
 
 
@@ -117,7 +124,12 @@ def played(
     sandbox = request.getfixturevalue("redirecting" if host == REDIRECT else "workshop")
     env = client_environment(sandbox, clean_env, tmp_path / "tokens")
     drive = Drive(sandbox, env, project, request.getfixturevalue("record_property"), HOSTS[host])
-    place = clients(*client.split(), *([OURS] if INSIDE in way else []))
+    name, inside = re.split(r"[ =[]", client)[0], [OURS] if INSIDE in way else []
+    if name == "pipenv":  # it is the pip of the project's environment that asks
+        clients.make_venv(project / ".venv", *inside)
+        place = clients(*client.split())
+    else:
+        place = clients(*client.split(), *inside)
     drive.path(*([clients("keyring", OURS)] if ON_PATH in way else []), place)
     drive.env |= {
         "PIP_KEYRING_PROVIDER": "import" if INSIDE in way else "subprocess",
@@ -127,7 +139,6 @@ def played(
     }
     url = drive.aws_url if USER in way else drive.url
     write_application(drive, application(request), url)
-    name = re.split(r"[ =[]", client)[0]
     row = (name, place.version(name), ", ".join(filter(None, (way, host))), done)
     with drive.checked(*row):
         script = SCRIPTS[f"{name}: {done}"].format(url=url, upload=drive.endpoint.url)
@@ -164,31 +175,6 @@ def test_client_publishes_a_wheel_and_an_sdist(
 @pytest.mark.parametrize("played", [cell(*row) for row in RUNS], indirect=True)
 def test_client_runs_a_private_program(played: Drive) -> None:
     assert played.results[-1].stdout.endswith("orbs are well\n")
-
-
-WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
-PIPENVS = {"==2023.12.1": WIDE, "": WIDE, "==2024.4.1": MATRIX, "==2025.1.3": MATRIX}
-
-
-@pytest.mark.parametrize("provider", ["import", "subprocess"])
-@pytest.mark.parametrize("version", [pytest.param(each, marks=PIPENVS[each]) for each in PIPENVS])
-def test_pipenv_of_any_age_locks_and_syncs_by_keyring_without_our_wrapper(
-    version: str, provider: str, clients: Clients, drive: Drive
-) -> None:
-    pipenv = clients(f"pipenv{version}", "setuptools<81")
-    is_inside = provider == "import"
-    venv = clients.make_venv(drive.folder / ".venv", *([OURS] if is_inside else []))
-    drive.path(*([] if is_inside else [clients("keyring", OURS)]))
-    user = "aws@" if version and not is_inside else ""  # an old pipenv has an old pip
-    packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
-    write_pipfile(drive.folder, source(drive.endpoint, userinfo=user), packages)
-    drive.env["PIP_KEYRING_PROVIDER"] = provider
-    way = f"{INSIDE if is_inside else ON_PATH}{USER if user else ''}, {provider}"
-    with drive.checked("pipenv", pipenv.version("pipenv"), way, "lock, sync"):
-        drive.run(pipenv.bin / "pipenv", "lock")
-        drive.run(pipenv.bin / "pipenv", "sync")
-    assert (drive.folder / "Pipfile.lock").exists()
-    assert (venv.version("orb_schema_generator"), venv.version("orb_common")) == ("1.0.1", "2.0.0")
 
 
 BY_ENV = {

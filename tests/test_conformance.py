@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 NAMED = "--domain demo --domain-owner 123456789012"
 PIP = "pip install -q --target there"
-TOKEN = 'token=$(pipenv-ca token "$URL"); '
 # By client: the environments with it, a script, and the end of what this prints.
 CASES = {
     "aws get-authorization-token, pip": (
@@ -45,22 +44,10 @@ CASES = {
     ),
     "twine 6.0.1, a file name in use": (
         "twine==6.0.1",
-        f"{TOKEN}export TWINE_USERNAME=aws TWINE_PASSWORD=$token\n"
+        'export TWINE_USERNAME=aws TWINE_PASSWORD="$(pipenv-ca token "$URL")"\n'
         'twine upload --repository-url "$URL" new/*\n'
         'twine upload --repository-url "$URL" other/* | grep -o "409 Conflict" | head -1',
         "409 Conflict\n",
-    ),
-    "pip 23.2.1": (
-        "pip==23.2.1",
-        f"{TOKEN}{PIP} --index-url https://aws:$token@$PLACE/simple/ 'acme-tools<1.1'; ls there",
-        "acme_tools-1.0.dist-info\n",
-    ),
-    "uv publish, uv pip install": (
-        "uv",
-        f'{TOKEN}uv publish --publish-url "$URL" --username aws --password $token new/*\n'
-        "uv pip install --target there --default-index https://aws:$token@$PLACE/simple/ acme-new\n"
-        "ls there",
-        "acme_new-3.0.dist-info\n",
     ),
     "keyrings.codeartifact, pip": (
         "keyring keyrings.codeartifact pip",
@@ -92,7 +79,6 @@ def test_client_works_against_the_sandbox(
         env = sandbox.environ(clean_env) | {
             "PATH": os.pathsep.join([*bins, str(SCRIPTS), clean_env["PATH"]]),
             "AWS_DEFAULT_REGION": "us-east-1",
-            "UV_NATIVE_TLS": "1",
             "URL": sandbox.endpoint.url,
             "PLACE": sandbox.endpoint.url.removeprefix("https://").rstrip("/"),
         }

@@ -240,23 +240,25 @@ def test_dry_run_writes_nothing_and_shows_no_secret(user: User, tool: str) -> No
 
 @pytest.mark.wide
 @pytest.mark.parametrize(
-    ("name", "text", "tool", "why"),
+    ("name", "data", "tool", "why"),
     [
-        (".pypirc", "[a]\nx=secret\n[a]\n", "twine", "begins section [a] a second time"),
-        (".netrc", "machine a login b\nwhat is this secret", "netrc", "line 2"),
-        (PIP_CONF, "index-url = https://a:secret@b/", "pip", "line 1"),
+        (".pypirc", b"[a]\nx=secret\n[a]\n", "twine", "begins section [a] a second time"),
+        (".pypirc", b"\xff\xfe[\x00", "twine", "is not UTF-8"),
+        (".netrc", b"machine a login b\nwhat is this secret", "netrc", "line 2"),
+        (PIP_CONF, b"index-url = https://a:secret@b/", "pip", "line 1"),
     ],
 )
 def test_login_refuses_a_file_that_it_cannot_parse_and_keeps_it(
-    user: User, name: str, text: str, tool: str, why: str
+    user: User, name: str, data: bytes, tool: str, why: str
 ) -> None:
-    path = user.write(name, text)
+    path = user.write(name, "")
+    path.write_bytes(data)
     said = user.ca("login", tool, user.url, status=2)
     assert said.stderr.count("error: ") == said.stderr.count("hint: ") == 1
     assert str(path) in said.stderr
     assert why in said.stderr
     assert "secret" not in said.output
-    assert path.read_text() == text
+    assert path.read_bytes() == data
     assert "No login" in user.ca("logout").stdout
 
 

@@ -29,13 +29,10 @@ if TYPE_CHECKING:
 
 APART = endpoint_for(Domain("other-dom", "123456789012", "us-east-1"), "apart")
 PUBLISHED = {
-    "team": [
-        *(("orb-common", version) for version in ("1.9.0", "2.0.0", "2.1.0rc1", "1.10.0")),
-        ("orb-tools", "3.0a1"),
-        ("old-private", "0.1"),
-    ],
-    "shared": [("orb-shared", "4.0")],
-    "apart": [("orb-apart", "5.0")],
+    "team": "orb-common-1.9.0 orb-common-2.0.0 orb-common-2.1.0rc1 orb-common-1.10.0"
+    " orb-tools-3.0a1 old-private-0.1",
+    "shared": "orb-shared-4.0",
+    "apart": "orb-apart-5.0",
 }
 
 
@@ -60,12 +57,13 @@ def sandbox(
             "empty": sandbox.add_repository("empty"),
         }
         for place, packages in PUBLISHED.items():
-            for name, version in packages:
-                sandbox.publish(make_wheel(folder, name, version), places[place])
+            for each in packages.split():
+                sandbox.publish(make_wheel(folder, *each.rsplit("-", 1)), places[place])
         http = Http(sandbox)
         team = RepositoryClient(http, places["team"], get_token(sandbox))
-        for name, version in (("six", "1.5"), ("old-public", "1.5"), ("orb-shared", "4.0")):
-            assert team.download(name, version)
+        assert team.download("six", "1.5")
+        assert team.download("old-public", "1.5")
+        assert team.download("orb-shared", "4.0")
         http.close()
         # One package of each origin from before origin controls.
         for name in ("old-private", "old-public"):

@@ -290,3 +290,5 @@ def test_tags_go_to_all_resources_and_the_key_to_the_domain(account: Account) ->
         arn = f"arn:aws:codeartifact:us-east-1:{OWNER}:{name}"
         tags = account.aws.list_tags_for_resource(resourceArn=arn)["tags"]
         assert {each["key"]: each["value"] for each in tags} == {"team": "acme", "cost": "42"}
+    again = account.json(*ACME, "--kms-key", "mine", "--tags", "team=ours", "--dry-run")
+    assert [step["reason"] for step in again["plan"]] == ["it has team=acme"] * 3

@@ -15,7 +15,7 @@ import ssl
 import sys
 import threading
 import time
-from datetime import timedelta
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OWNER = "123456789012"
-ROLE = f"arn:aws:iam::{OWNER}:role/developer"
 
 
 @pytest.fixture
@@ -66,10 +65,9 @@ def sandbox(packages: Path, clean_base: dict[str, str]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def inside(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def inside(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put this process into the sandbox."""
     enter(sandbox, monkeypatch)
-    return sandbox
 
 
 @pytest.fixture
@@ -110,21 +108,6 @@ def test_a_bad_request_for_a_token_gets_the_error_of_aws(
 ) -> None:
     service = client(**settings)
     assert refused(service.get_authorization_token, **{"domain": "demo", **asked})[0] == code
-
-
-def test_keys_of_a_role_work_until_they_expire(inside: Sandbox) -> None:
-    given = client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me", DurationSeconds=1800)
-    keys = given["Credentials"]
-    assumed = client(
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-    )
-    assert assumed.get_authorization_token(domain="demo")["authorizationToken"]
-    with inside._identities._moto() as (_, sts):
-        (role,) = sts[OWNER]["aws"].assumed_roles
-        role.expiration -= timedelta(hours=2)
-    assert refused(assumed.get_authorization_token, domain="demo")[0] == "ExpiredTokenException"
 
 
 def test_html_and_json_pages_list_the_same_files_under_every_spelling(
@@ -234,6 +217,17 @@ def test_other_hosts_are_reached_through_the_machines_own_proxy_and_certificates
     expected = ("CONNECT", "localhost", 200)
     found = [(each.method, each.host, each.status) for each in through]
     assert found == [expected] * (1 if no_proxy else 2)
+
+
+def test_a_tunnel_ends_when_the_server_closes_the_connection(
+    sandbox: Sandbox, public: FakePublicIndex
+) -> None:
+    tunnel = HTTPConnection(sandbox.environ()["HTTPS_PROXY"].partition("//")[2], timeout=10)
+    tunnel.set_tunnel("127.0.0.1", public.server_port)
+    tunnel.connect()
+    tunnel.sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert b" 404 " in tunnel.sock.makefile("rb").read()
+    tunnel.close()
 
 
 @pytest.mark.parametrize(

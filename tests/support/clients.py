@@ -110,7 +110,8 @@ def write_application(drive: Drive, name: str, url: str) -> None:
     text = _APPLICATION.format(name=name, url=url, authenticate=authenticate)
     drive.write("pyproject.toml", text)
     packages = '[packages]\norb-schema-generator = "==1.0.1"\n'
-    write_pipfile(drive.folder, source(drive.endpoint, userinfo="aws@"), packages)
+    user = "aws@" if "//aws@" in url else ""
+    write_pipfile(drive.folder, source(drive.endpoint, userinfo=user), packages)
     for make in (make_wheel, make_sdist):
         make(drive.folder / "dist", name, "1.0")
 

@@ -77,9 +77,7 @@ class Account:
 
     def json(self, *words: str) -> Any:
         """Run the verb with ``--json``; return what it printed."""
-        self._capsys.readouterr()
-        assert cli.main([*words, "--json"], Settings({}, os.environ), Report()) in {0, 1}
-        return json.loads(self._capsys.readouterr().out)
+        return json.loads(self.says(*words, "--json"))
 
     def make_repository(self, name: str, *above: str) -> None:
         """Make a repository with upstreams or an external connection, without our program."""
