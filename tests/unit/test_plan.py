@@ -164,6 +164,11 @@ def test_pip_gets_no_index_that_is_not_a_source_of_the_project(value: str) -> No
             pip_environment(read(BARE), {name: value}, explicit_index=False)
 
 
+def test_pip_with_an_explicit_index_gets_no_other() -> None:
+    child = pip_environment(read(BARE), {"PIP_INDEX_URL": PYPI}, explicit_index=True)
+    assert (child.environment(TOKENS), list(child.netrc)) == (NEUTRAL, [HOST])
+
+
 @pytest.mark.parametrize(
     ("used", "token"), [(set(), {}), ({"B_TOKEN", "C"}, {"B_TOKEN": "second-token"})]
 )
