@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,16 @@ def test_next_command_removes_the_copies_of_a_killed_one(
     done = run(PIPENV_CA, *words.split(), env=env, cwd=folder)
     assert "killed" not in done.stderr, done.stderr
     team.check_untouched(before)
+
+
+@WIDE
+def test_assistant_removes_no_copies(team: Team) -> None:
+    team.kill("lock")
+    left = team.state
+    look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
+    look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
+    assert run(sys.executable, "-c", look, env=team.env, cwd=team.folder).status == 0
+    assert team.state == left
 
 
 def test_offline_command_does_not_disturb_a_running_one(team: Team) -> None:
