@@ -21,8 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import certifi
-from benchmark_downloads import Downloads, show
-from support.benchmark import ROOT, SCRIPTS, THIRTY, as_users_have_it, install, timed
+from benchmark_downloads import (
+    ROOT,
+    SCRIPTS,
+    THIRTY,
+    Downloads,
+    as_users_have_it,
+    install,
+    show,
+    timed,
+)
 from support.projects import PYPI_SOURCE, make_private_packages, source, write_pipfile
 from support.sandbox import get_token
 

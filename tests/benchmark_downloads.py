@@ -12,11 +12,14 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
+import subprocess
+import time
+import venv
 from collections import Counter
 from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from support.benchmark import THIRTY, as_users_have_it, timed
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.sandbox import get_token
 
@@ -24,10 +27,17 @@ from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import ExitStack
-    from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+_THIRTY = """
+attrs blinker certifi charset-normalizer click colorama decorator distlib docutils filelock idna
+iniconfig itsdangerous jinja2 jmespath markupsafe more-itertools mypy-extensions packaging pathspec
+platformdirs pluggy pyasn1 pygments pyparsing pytz six sortedcontainers tomlkit zipp
+"""
+THIRTY = "".join(f'{name} = "*"\n' for name in _THIRTY.split())
 _LATENCY_SECONDS, _BYTES_PER_SECOND = 0.05, 20_000_000
 _FILES = (".whl", ".tar.gz", ".zip")
 # Without the bound, locks may or may not try python-dateutil 4, which botocore does not allow.
@@ -38,6 +48,38 @@ _CACHES = ("PIP_CACHE_DIR", "PIPENV_CACHE_DIR", "PIPENV_CA_CACHE_DIR", "PIP_FIND
 _OURS, _BARE = "pipenv-ca", "pipenv"
 _FIRST, _BEFORE = "public source first", "CodeArtifact first, then public"
 _ALONE = "CodeArtifact alone"
+
+
+def as_users_have_it() -> dict[str, str]:
+    """Return this environment without what changes how programs start."""
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHON_KEYRING_BACKEND", "VIRTUAL_ENV")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("PIPENV_CA_")
+    }
+
+
+def install(folder: Path, requirement: str) -> Path:
+    """Install a package into a new virtual environment; return the folder of its scripts."""
+    venv.create(folder, with_pip=True)
+    words = [str(folder / SCRIPTS / "python"), "-m", "pip", "install", "-q", requirement]
+    subprocess.run(words, check=True, env=as_users_have_it())
+    return folder / SCRIPTS
+
+
+def timed(words: list[str], environ: Mapping[str, str], folder: Path, status: int = 0) -> float:
+    """Run a command; return the seconds that it took.
+
+    Raises:
+        subprocess.CalledProcessError: it ended with another exit status.
+    """
+    start = time.perf_counter()
+    done = subprocess.run(words, env=dict(environ), cwd=folder, check=False, capture_output=True)
+    took = time.perf_counter() - start
+    if done.returncode != status:
+        raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
+    return took
 
 
 class Measure(NamedTuple):

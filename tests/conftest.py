@@ -14,6 +14,8 @@ import pytest
 from support.clients import Clients, Drive, client_environment, make_client_packages
 from support.programs import SAID, clean_environment
 from support.projects import make_private_packages
+from support.sandbox import FakePublicIndex, Http
+from support.servers import served
 from support.traces import leaks_in_files, leaks_in_output
 from support.users import User
 
@@ -23,12 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.sandbox import FakePublicIndex, Http
-
 # The time that an example takes depends on the machine. Each run has other examples.
 hypothesis.settings.register_profile("short", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("short")
+
+# The tables at the end: those of rows, and those of counts by the first word of a row.
+LISTED = {
+    "conformance": "clients that others wrote, driven against the sandbox",
+    "client": "clients that ask keyring, with AWS's credentials alone",
+    "figure": "load, faults and attack: figures",
+}
+COUNTED = {
+    "cells": "pipenv commands: layouts",
+    "cause": "causes recognised",
+    "fault": "faults as expected",
+}
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -47,8 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the long form of endurance suites and property tests."""
-    text = "endurance in full size, 1000 examples of each property"
-    parser.addoption("--long", action="store_true", help=text)
+    parser.addoption("--long", action="store_true", help="endurance in full size")
 
 
 @pytest.fixture(autouse=True)
@@ -97,45 +108,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if getattr(report, "when", None) == "call":
             for key, row in report.user_properties:
                 rows[key].append((row, "ok" if report.passed else "FAILED"))
-    tables = {
-        "pipenv commands by version and layout": list(cell_lines(rows["cells"])),
-        "clients that others wrote, driven against the sandbox": [
-            f"{driven:<40} {checked}  {verdict}"
-            for (driven, checked), verdict in sorted(rows["conformance"])
-        ],
-        "clients that ask keyring, with AWS's credentials alone": [
-            f"{client:<8} {version:<10} {way:<44} {done}: {verdict}"
-            for (client, version, way, done), verdict in sorted(rows["client"])
-        ],
-        "load, faults and attack: figures": [
-            f"{what:<50} {seen}" for (what, seen), _ in sorted(rows["figure"])
-        ],
-        "causes recognised": list(counts(rows["cause"])),
-        "faults as expected": list(counts(rows["fault"])),
-    }
-    for title, lines in tables.items():
-        if lines:
+    for key, title in (LISTED | COUNTED).items():
+        if rows[key]:
             terminalreporter.section(title)
-        for line in lines:
+        for line in (counts if key in COUNTED else columns)(rows[key]):
             terminalreporter.line(line)
 
 
-def cell_lines(rows: list[tuple[Any, str]]) -> Iterator[str]:
-    """Yield a line for each version and layout of the matrix, and one for all."""
-    results: list[str] = []
-    for version, layout, cells in sorted((row for row, _ in rows), key=lambda row: row[:2]):
-        failed = ", ".join(name for name, result in cells.items() if result != "ok")
-        verdict = f"FAILED: {failed}" if failed else "all ok"
-        yield f"{version:<10} {layout:<30} {len(cells):>2} cells  {verdict}"
-        results += cells.values()
-    if rows:
-        yield f"{results.count('ok')} of {len(results)} cells ok"
+def columns(rows: list[tuple[Any, str]]) -> Iterator[str]:
+    """Yield a line for each row."""
+    for row, verdict in sorted(rows):
+        yield "  ".join([*(f"{word:<24}" for word in row), verdict])
 
 
 def counts(rows: list[tuple[Any, str]]) -> Iterator[str]:
     """Yield for each group how many of its rows passed, and the names of the others."""
-    for group in sorted({group for (group, _), _ in rows}):
-        verdicts = {name: verdict for (other, name), verdict in rows if other == group}
+    for group in sorted({row[0] for row, _ in rows}):
+        verdicts = {row[1]: verdict for row, verdict in rows if row[0] == group}
         missed = [name for name, verdict in verdicts.items() if verdict == "FAILED"]
         more = f"; not: {', '.join(missed)}" if missed else ""
         yield f"by {group}: {len(verdicts) - len(missed)} of {len(verdicts)}{more}"
@@ -196,8 +185,6 @@ def user(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> User:
 @pytest.fixture
 def http(sandbox: Sandbox) -> Iterator[Http]:
     """A plain HTTP client inside the test's sandbox."""
-    from support.sandbox import Http
-
     with contextlib.closing(Http(sandbox)) as client:
         yield client
 
@@ -205,9 +192,6 @@ def http(sandbox: Sandbox) -> Iterator[Http]:
 @pytest.fixture
 def public() -> Iterator[FakePublicIndex]:
     """A public index on loopback."""
-    from support.sandbox import FakePublicIndex
-    from support.servers import served
-
     with served(FakePublicIndex()) as index:
         yield index
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -14,17 +13,21 @@ from mcp.client import Client, ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import ListRootsResult, Root, TextContent, TextResourceContents, Tool
 from pydantic import FileUrl
+from support.guides import ROOT
 from support.programs import PIPENV_CA, SCRIPTS, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 
+from codeartifact_pipenv.assistant.roots import Roots
 from codeartifact_pipenv.endpoint import parse_url
+from codeartifact_pipenv.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-_GUIDES = Path(__file__).parent.parent / "examples" / "guides"
+_GUIDES = ROOT / "examples" / "guides"
 _GUIDE = (_GUIDES / "assistant.md").read_text(encoding="utf-8")
 TOKEN = "eyJhbGciOiJkaXIifQ.eyJleHAiOjB9.c2VjcmV0LXNlY3JldA"
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
@@ -47,11 +50,21 @@ class Assistant:
         self.roots: list[Path] | None = None
         self.mode = "auto"
 
+    async def _roots(self, context: ClientRequestContext) -> ListRootsResult:  # noqa: ARG002
+        return ListRootsResult(roots=[Root(uri=FileUrl(p.as_uri())) for p in self.roots or ()])
+
+    def client(self) -> Client:
+        command, *arguments = self.command
+        server = {"command": command, "args": arguments, "env": self.env, "cwd": self.folder}
+        place = stdio_client(StdioServerParameters.model_validate(server))
+        roots = None if self.roots is None else self._roots
+        return Client(place, mode=self.mode, list_roots_callback=roots)
+
     def diagnose(self, **arguments: Any) -> Answer:
         """Call the tool that diagnoses a project."""
 
         async def call() -> Answer:
-            async with self._client() as client:
+            async with self.client() as client:
                 found = await client.call_tool("diagnose", arguments)
                 text = "".join(c.text for c in found.content if isinstance(c, TextContent))
                 return Answer(bool(found.is_error), text, found.structured_content or {})
@@ -63,7 +76,7 @@ class Assistant:
 
         async def call() -> tuple[list[Tool], dict[str, str]]:
             texts = {}
-            async with self._client() as client:
+            async with self.client() as client:
                 for resource in (await client.list_resources()).resources:
                     [content] = (await client.read_resource(resource.uri)).contents
                     assert isinstance(content, TextResourceContents)
@@ -71,18 +84,6 @@ class Assistant:
                 return (await client.list_tools()).tools, texts
 
         return anyio.run(call)
-
-    def _client(self) -> Client:
-        command, *arguments = self.command
-        server = {"command": command, "args": arguments, "env": self.env, "cwd": self.folder}
-        roots = [Root(uri=FileUrl(path.as_uri())) for path in self.roots or ()]
-
-        async def tell(context: ClientRequestContext) -> ListRootsResult:  # noqa: ARG001
-            return ListRootsResult(roots=roots)
-
-        callback = None if self.roots is None else tell
-        where = StdioServerParameters.model_validate(server)
-        return Client(stdio_client(where), mode=self.mode, list_roots_callback=callback)
 
 
 @pytest.fixture
@@ -139,14 +140,78 @@ def test_a_project_outside_of_the_clients_roots_is_refused(
     for folder in (inside, outside):
         folder.mkdir()
         write_pipfile(folder, PYPI_SOURCE)
-    (inside / "link").symlink_to(outside)
     assistant.mode, assistant.roots, assistant.folder = mode, [inside], outside
-    for place in (outside, inside / "link"):
-        answer = assistant.diagnose(project=str(place))
-        assert answer.refused
-        assert "is outside of the folders that may be read." in answer.text
-    found = assistant.diagnose()
-    assert found.data["project"] == str(inside)
+    answer = assistant.diagnose(project=str(outside))
+    assert answer.refused
+    assert "is outside of the folders that may be read." in answer.text
+    assert assistant.diagnose().data["project"] == str(inside)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Return a folder with two projects; a folder next to it has a name that starts the same."""
+    for name in ("work/one", "work/two", "work-not"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "Pipfile").write_text("")
+    return tmp_path / "work"
+
+
+def refused(roots: Roots, path: str, of_client: list[str] | None = None) -> bool:
+    """Whether a path is refused because it is outside."""
+    try:
+        roots.project(path, of_client)
+    except ConfigurationError as error:
+        assert "is outside of the folders" in error.sentence  # noqa: PT017 - what else is wrong
+        return True
+    return False
+
+
+def test_only_the_working_directory_except_the_root_may_be_read_by_default(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    assert Roots([]).project("one", None) == str(work / "one")
+    assert Roots([]).project("one/Pipfile", None) == str(work / "one")
+    assert refused(Roots([]), "../work-not")
+    assert refused(Roots([]), str(work.parent))
+    monkeypatch.chdir("/")
+    assert refused(Roots([]), str(work / "one"))
+
+
+def test_a_project_must_be_in_the_roots_of_client_and_command_line(work: Path) -> None:
+    one, two = (work / "one").as_uri(), (work / "two").as_uri()
+    assert not refused(Roots([]), str(work / "one"), [one])
+    assert refused(Roots([]), str(work / "two"), [one])
+    assert not refused(Roots([str(work)]), str(work / "two"))
+    assert not refused(Roots([str(work)]), str(work / "two"), [two])
+    assert refused(Roots([str(work / "one")]), str(work / "two"), [one, two])
+    assert refused(Roots([str(work)]), str(work / "one"), [])
+    assert refused(Roots([]), str(work / "one"), ["https://example.com/"])
+
+
+@pytest.mark.parametrize(
+    "name", ["Pipfile", "Pipfile.lock", "pylock.toml", "pyproject.toml", ".env"]
+)
+def test_links_to_files_or_folders_outside_are_refused(name: str, work: Path) -> None:
+    place = work / "one" / name
+    place.unlink(missing_ok=True)
+    place.symlink_to(work.parent / "work-not" / "Pipfile")
+    assert refused(Roots([str(work)]), "one")
+    (work / "link").symlink_to(work.parent / "work-not")
+    assert refused(Roots([str(work)]), "link")
+
+
+def test_dotenv_cannot_name_a_pipfile_outside_of_the_roots(work: Path) -> None:
+    for folder, is_outside in ((work.parent / "work-not", True), (work / "two", False)):
+        (work / "one" / ".env").write_text(f"PIPENV_PIPFILE={folder / 'Pipfile'}\n")
+        assert refused(Roots([str(work)]), str(work / "one")) is is_outside
+
+
+def test_a_folder_with_a_pipfile_only_above_is_not_a_project(work: Path) -> None:
+    (work / "Pipfile").touch()
+    (work / "empty").mkdir()
+    with pytest.raises(ConfigurationError, match=r"A Pipfile was not found in empty\."):
+        Roots([str(work)]).project("empty", None)
 
 
 @pytest.mark.wide
@@ -180,14 +245,6 @@ def test_diagnose_online_finds_missing_indexes_without_showing_the_token(
     assert "eyJ" not in found.text + json.dumps(found.data)
 
 
-_WITHOUT_THE_EXTRA = """
-import sys
-sys.modules["mcp"] = None
-from codeartifact_pipenv.__main__ import main
-sys.exit(main())
-"""
-
-
 @pytest.mark.parametrize(
     ("receipt", "way"),
     [
@@ -201,18 +258,12 @@ def test_without_the_extra_the_error_says_how_to_install_it(
 ) -> None:
     if receipt:
         (project / receipt).touch()
-    script = f"import sys; sys.prefix = {str(project)!r}\n{_WITHOUT_THE_EXTRA}"
+    script = f"import sys; sys.prefix = {str(project)!r}; sys.modules['mcp'] = None\n"
+    script += "from codeartifact_pipenv.__main__ import main; sys.exit(main())"
     done = run(sys.executable, "-c", script, "mcp", env=clean_env, cwd=project)
     assert done.status == 1
     error = "error: The server for assistants is not installed: it is an extra."
     assert done.stderr == f"{error}\nhint: Run `{way} 'codeartifact-pipenv[mcp]'`.\n"
-
-
-def test_help_works_without_the_extra(clean_env: dict[str, str], project: Path) -> None:
-    words = [sys.executable, "-c", _WITHOUT_THE_EXTRA, "mcp", "--help"]
-    done = run(*words, env=clean_env, cwd=project)
-    assert (done.status, done.stderr) == (0, "")
-    assert "--root DIR" in done.stdout
 
 
 @pytest.mark.wide
@@ -227,10 +278,7 @@ def test_registration_of_the_guide_starts_a_server_with_read_only_tools_and_all_
     tools, resources = assistant.offers()
     for tool in tools:
         assert f"`{tool.name}`" in _GUIDE
-        assert tool.description
-        assert tool.output_schema
         assert tool.annotations
         assert tool.annotations.read_only_hint
-        assert not tool.annotations.destructive_hint
     guides = {path.stem: path.read_text(encoding="utf-8") for path in _GUIDES.glob("*.md")}
     assert resources == {f"guide://{name}": text for name, text in guides.items()}

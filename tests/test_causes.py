@@ -1,27 +1,21 @@
-"""Each cause, reproduced: the code that the command and doctor name."""
+"""Each cause, reproduced: the code that the command and doctor name, or no cause."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import shutil
 import socket
-import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import trustme
+from support.guides import ROOT, section
 from support.programs import SCRIPTS, Result
 from support.projects import PYPI_SOURCE, source
-from support.runs import TOKEN_VARIABLE, expired_token, get_token
+from support.runs import TOKEN_VARIABLE, StandIn, expired_token, get_token
 from support.sandbox import get_token as issued_token
 from support.workspace import (
-    LEGACY_SSO,
-    ROLE,
     SSO_SESSION,
-    START,
     Workspace,
     expired_sso_login,
 )
@@ -48,6 +42,17 @@ class BrokenProject(Workspace):
         self.lonely = sandbox.add_repository("lonely")  # it does not reach the public index
         self.publish_wheels(self.team, self.lonely)
         self.pipfile('orb-tools = "*"')
+
+    def fails(self, code: str, *words: str, says: str = "") -> Result:
+        """Run a command that fails, and check that it ends with this cause and a hint."""
+        done = self.run(*words)
+        assert done.status != 0, done.output
+        *_, error, hint = done.stderr.splitlines()
+        assert re.fullmatch(rf"error: .* \[{code}\]", error), done.stderr
+        assert hint.startswith("hint: ")
+        assert says in f"{error}\n{hint}"
+        check_no_secret(self, done)
+        return done
 
 
 DIRECT = ("--ca-route", "as-written", "lock")
@@ -158,41 +163,20 @@ def inherited_token_revoked(broken: BrokenProject) -> None:
 
 
 cause("no-credentials")(lambda p: p.without_keys())
-cause("partial-credentials", "half-of-a-key-pair", says="AWS_SECRET_ACCESS_KEY")(
-    lambda p: p.env.pop("AWS_SECRET_ACCESS_KEY")
-)
-
-
-@cause("unknown-profile", says="nope")
-def unknown_profile(broken: BrokenProject) -> None:
-    broken.without_keys()
-    broken.env["AWS_PROFILE"] = "nope"
-
-
-def expired_sso(config: str, cached: str) -> Callable[[BrokenProject], None]:
-    def make(broken: BrokenProject) -> None:
-        broken.aws_config(config)
-        expired_sso_login(broken.home, cached)
-
-    return make
-
-
+# test_credentials.py has each way in which credentials fail.
 SSO_LOGIN = "`aws sso login --profile dev`"
-cause("sso-never", "sso-never-logged-in-legacy", says=SSO_LOGIN)(lambda p: p.aws_config(LEGACY_SSO))
-cause("sso-never", "sso-never-logged-in-session", says=SSO_LOGIN)(
-    lambda p: p.aws_config(SSO_SESSION)
-)
-cause("sso-expired", "sso-expired-legacy", says=SSO_LOGIN)(expired_sso(LEGACY_SSO, START))
-cause("sso-expired", "sso-expired-session", says=SSO_LOGIN)(expired_sso(SSO_SESSION, "corp"))
+cause("sso-never", says=SSO_LOGIN)(lambda p: p.aws_config(SSO_SESSION))
+
+
+@cause("sso-expired", says=SSO_LOGIN)
+def sso_expired(broken: BrokenProject) -> None:
+    broken.aws_config(SSO_SESSION)
+    expired_sso_login(broken.home, "corp")
+
+
 cause("mfa-required", "second-factor-without-a-terminal", says="aws sts")(
     lambda p: p.aws_config(p.role_profile("mfa_serial = arn:aws:iam::123456789012:mfa/me\n"))
 )
-
-
-@cause("web-identity-missing", "web-identity-file-missing", says="/no/such/identity")
-def web_identity_file_missing(broken: BrokenProject) -> None:
-    broken.without_keys()
-    broken.env |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/identity"}
 
 
 @cause("assume-role-denied", says="trust policy")
@@ -203,17 +187,6 @@ def assume_role_denied(broken: BrokenProject) -> None:
 
 cause("keys-wrong")(lambda p: altered(p, "AWS_SECRET_ACCESS_KEY"))
 cause("keys-wrong", "key-unknown")(lambda p: altered(p, "AWS_ACCESS_KEY_ID"))
-
-
-@cause("keys-expired", says="profile dev")
-def keys_expired(broken: BrokenProject) -> None:
-    keys = {"Version": 1, "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "x"}
-    keys |= {"SessionToken": "y", "Expiration": "2020-01-01T00:00:00Z"}
-    path = broken.folder.parent / "keys.json"
-    path.write_text(json.dumps(keys))
-    broken.aws_config(f"[profile dev]\ncredential_process = cat {path}\n")
-
-
 cause("clock-wrong")(lambda p: setattr(p.sandbox, "clock_offset", 900))
 
 # --- what AWS allows ---------------------------------------------------------------------
@@ -236,6 +209,16 @@ for name, behaviour in (
     cause("read-denied", name, behaviour=behaviour, words=REFRESHED)(
         deny("codeartifact:ReadFromRepository")
     )
+
+
+@cause("read-denied", "one-of-two-repositories-denies", says="repository team of other-dom")
+def one_of_two_repositories_denies(broken: BrokenProject) -> None:
+    other = broken.sandbox.add_repository("team", domain="other-dom")
+    broken.publish_wheels(other)
+    broken.sandbox.deny("codeartifact:ReadFromRepository", other)
+    sources = source(broken.team, "aws:${A_TOKEN}@"), source(other, "aws:${B_TOKEN}@", "other")
+    broken.pipfile('orb-tools = "*"\norb-common = {version = "*", index = "other"}', *sources)
+
 
 # --- names and network --------------------------------------------------------------------
 
@@ -350,6 +333,13 @@ def literal_token(broken: BrokenProject) -> None:
 
 cause("variable-unset", says="names THE_REGION, which nothing sets")(
     lambda p: p.pipfile('orb-tools = "*"', source(p.team).replace("us-east-1", "${THE_REGION}"))
+)
+MIRROR = PYPI_SOURCE.replace("https://pypi.org", "https://${MIRROR_HOST}")
+cause("variable-unset", "variable-of-another-index", words=DIRECT, says="MIRROR_HOST")(
+    lambda p: p.pipfile('six = "*"', MIRROR, source(p.team))
+)
+cause("pipfile-invalid", "number-as-python-version", says="python_version must be a string")(
+    lambda p: p.pipfile('six = "*"\n[requires]\npython_version = 3')
 )
 cause("variable-name", "variable-of-a-compiler")(lambda p: with_userinfo(p, "aws:${CFLAGS}@"))
 
@@ -490,39 +480,92 @@ def test_failures_of_pipenv_itself_are_not_explained(
     assert (looked.status, json.loads(looked.stdout)["ok"]) == (0, True), looked.stdout
 
 
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a small disk."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if subprocess.run(words, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a disk cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+# --- what the explanation names ------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("public_first", "room"), [(False, 0), (True, 30_000)])
-def test_a_full_disk_is_not_explained_and_keeps_the_files(
-    public_first: bool, room: int, broken: BrokenProject, full_disk: Path
-) -> None:
-    broken.folder = full_disk
-    tables = (PYPI_SOURCE, source(broken.team)) if public_first else ()
+@pytest.mark.parametrize("command", ["install", "run pip install -U"])
+def test_a_misspelt_argument_of_a_command_is_the_cause(command: str, broken: BrokenProject) -> None:
+    tables = (PYPI_SOURCE, source(broken.team)) if command == "install" else ()
     broken.pipfile('orb-common = "*"', *tables)
-    before = (full_disk / "Pipfile").read_bytes()
-    with contextlib.suppress(OSError), open(full_disk / "filler", "wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1024))
-    if room:
-        os.truncate(full_disk / "filler", (full_disk / "filler").stat().st_size - room)
+    words = (*command.split(), "orb-tolls")
+    broken.fails("package-missing", *words, says="did you mean orb-tools?")
+
+
+def test_a_misspelt_url_is_shown_with_the_right_one(broken: BrokenProject) -> None:
+    wrong = source(broken.team, "").replace("pypi/team/simple/", "npm/team/")
+    broken.pipfile('orb-tools = "*"', wrong)
     done = broken.run("lock")
     assert done.status != 0
-    check_no_secret(broken, done)
-    assert re.findall(r" \[[a-z-]+\]$", done.stderr, re.MULTILINE) == []
-    assert (full_disk / "Pipfile").read_bytes() == before
-    assert not (full_disk / "Pipfile.lock").exists()
-    (full_disk / "filler").unlink()
-    # pipenv does not use a virtual environment that is half made.
-    shutil.rmtree(full_disk / ".venv", ignore_errors=True)
-    broken.env["PIPENV_VENV_IN_PROJECT"] = "0"
+    assert f"{broken.team.simple_url.partition('://')[2]} in its place. [near-miss]" in done.stderr
+
+
+def test_a_failed_lock_prints_the_lines_of_the_readme(broken: BrokenProject) -> None:
+    wheel = make_wheel(broken.folder.parent / "wheels", "acme-invoices", "1.0")
+    broken.sandbox.publish(wheel, broken.team)
+    broken.pipfile('acme-invocies = "*"', PYPI_SOURCE, source(broken.team))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = section(readme, "When it fails").split("```")[1].lstrip("\n")
+    assert broken.fails("package-missing", "lock").stderr.endswith(shown)
+
+
+def failing_pipenv(broken: BrokenProject) -> None:
+    """Give commands a token, and a pipenv that fails at once."""
+    own_token(broken)
+    failing = StandIn(broken.folder.parent / "bin", afterwards="sys.exit(1)")
+    broken.env["PIPENV_CA_PIPENV"] = str(failing.path)
+
+
+@pytest.mark.parametrize("public_first", [True, False])
+def test_an_index_that_never_answers_is_unreachable(
+    public_first: bool, broken: BrokenProject
+) -> None:
+    tables = (PYPI_SOURCE, source(broken.team)) if public_first else ()
+    broken.pipfile("\n".join(f'orb-{number} = "*"' for number in range(100)), *tables)
+    failing_pipenv(broken)
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        broken.env |= {"HTTPS_PROXY": address, "https_proxy": address}
+        broken.env["AWS_EC2_METADATA_DISABLED"] = "true"
+        broken.fails("unreachable", "lock")
+
+
+@pytest.mark.parametrize("command", ["lock", "sync"])
+def test_a_slow_index_on_the_direct_route_is_reported_as_unknown(
+    command: str, broken: BrokenProject
+) -> None:
+    broken.pipfile('orb-tools = "*"')
+    failing_pipenv(broken)
+    broken.sandbox.delay(6, on="pages")
+    broken.fails("no-answer", "--ca-route", "as-written", command, says="slow or down")
+
+
+def test_explain_finds_the_last_cause_until_it_is_fixed(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "==7.7"')
+    assert broken.run("lock").status != 0
+    done = broken.run("explain")
+    assert done.status == 0, done.output
+    assert "pipenv lock" in done.stdout
+    assert "[version-missing]" in done.stdout
+    assert "its newest is 1.0" in done.stdout
+    broken.pipfile('orb-tools = "*"')
+    again = broken.run("explain")
+    assert "[version-missing]" not in again.stdout
+    assert again.status == 1
+
+
+def test_other_hashes_than_locked_are_the_cause(broken: BrokenProject) -> None:
+    broken.pipfile('orb-common = "*"')
     assert broken.run("lock").status == 0
+    path = broken.folder / "Pipfile.lock"
+    path.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", path.read_text()))
+    for words in (("sync",), ("install", "--deploy")):
+        broken.fails("hash-mismatch", *words, says="other hashes than those in Pipfile.lock")
+
+
+def test_verbose_notes_list_sources_route_token_and_files(broken: BrokenProject) -> None:
+    broken.pipfile('orb-tools = "*"', PYPI_SOURCE, source(broken.team))
+    notes = re.findall(
+        r"^note: (\w+ \w+|\w+)", broken.run("--ca-verbose", "lock").stderr, re.MULTILINE
+    )
+    sources = ["source pypi", "source codeartifact"]
+    assert notes == ["Pipfile", *sources, "route loopback", "token for", "works on", "runs"]

@@ -1,7 +1,8 @@
-"""Clients get, publish and run private packages by keyring; a table is printed at the end."""
+"""Clients get, publish and run private packages, by keyring and by the variables of `env`."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ from support.clients import (
     make_client_packages,
     write_application,
 )
+from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
+from support.runs import without_credentials
+from support.traces import files_with
 
 from codeartifact_pipenv.sandbox.behaviour import Behaviour
 from codeartifact_pipenv.sandbox.hosts import asset_host
@@ -185,3 +189,35 @@ def test_pipenv_of_any_age_locks_and_syncs_by_keyring_without_our_wrapper(
         drive.run(pipenv.bin / "pipenv", "sync")
     assert (drive.folder / "Pipfile.lock").exists()
     assert (venv.version("orb_schema_generator"), venv.version("orb_common")) == ("1.0.1", "2.0.0")
+
+
+BY_ENV = {
+    "poetry": "poetry -n lock; poetry -n install --no-root; poetry -n publish -r codeartifact",
+    "pdm[locked]": "pdm -n lock; pdm -n install --no-self; pdm -n publish --no-build",
+    "hatch": "hatch -e pip run true; hatch publish --no-prompt dist/*",
+}
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("client", BY_ENV)
+def test_client_installs_and_publishes_with_the_variables_of_env(
+    client: str, clients: Clients, drive: Drive
+) -> None:
+    """It needs neither keyring nor AWS credentials."""
+    name = f"orb-with-env-by-{client.partition('[')[0]}"
+    # Only pdm reads the token from a variable in the URL.
+    user = "aws:${OUR_TOKEN}@" if "pdm" in client else ""
+    write_application(drive, name, drive.url.replace("https://", f"https://{user}"))
+    done = run(PIPENV_CA, "env", "--shell", "json", drive.url, env=drive.env, cwd=drive.folder)
+    assert done.status == 0, done.output
+    variables = json.loads(done.stdout)
+    drive.env = without_credentials(drive.env) | variables
+    drive.env["POETRY_VIRTUALENVS_IN_PROJECT"] = "true"
+    drive.env["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+    if client == "hatch":
+        drive.lead_into_the_sandbox()  # its publish ignores proxies: pypa/hatch#1908
+    drive.path(clients(client))
+    drive.run("bash", "-euc", BY_ENV[client])
+    assert Place(drive.folder / ".venv").version("orb_schema_generator") == "1.0.1"
+    assert drive.sandbox.is_published(name)
+    assert files_with(variables["CODEARTIFACT_AUTH_TOKEN"], [drive.folder]) == []

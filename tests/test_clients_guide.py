@@ -7,9 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support.checkout import document
 from support.clients import OURS
-from support.guides import script, section, titles
+from support.guides import document, script, section, titles
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +9,6 @@ from support.sandbox import (
     FakePublicIndex,
     Http,
     RepositoryClient,
-    ask,
     client,
     client_of,
     enter,
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
-
     At = Callable[[str], RepositoryClient]
 
 pytestmark = pytest.mark.wide
@@ -39,8 +33,6 @@ ARN = f"arn:aws:codeartifact:us-east-1:{OWNER}"
 DEMO = {"domain": "demo"}
 HERE, STORE, NEW = ({**DEMO, "repository": name} for name in ("team", "store", "new"))
 PACKAGE = {**HERE, "format": "pypi", "package": "acme"}
-STATEMENT = {"Effect": "Allow", "Principal": "*", "Action": "codeartifact:*", "Resource": "*"}
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": [STATEMENT]})
 INVALID, QUOTA = "ValidationException", "ServiceQuotaExceededException"
 MISSING, CONFLICT = "ResourceNotFoundException", "ConflictException"
 
@@ -56,11 +48,6 @@ def start(base: dict[str, str]) -> Sandbox:
 def sandbox(clean_base: dict[str, str], public: FakePublicIndex) -> Iterator[Sandbox]:
     with start(clean_base | {"PIP_INDEX_URL": public.url}) as running:
         yield running
-
-
-@pytest.fixture
-def team(sandbox: Sandbox) -> RepositoryEndpoint:
-    return sandbox.endpoint._replace(repository="team")
 
 
 @pytest.fixture
@@ -93,7 +80,6 @@ def test_domains_and_repositories_are_created_once_listed_and_deleted(
     assert (made["owner"], made["status"], made["arn"]) == (OWNER, "Active", f"{ARN}:domain/fresh")
     code, again = refused(api.create_domain, **fresh)
     assert (code, again["resourceId"], again["resourceType"]) == (CONFLICT, "fresh", "domain")
-    sandbox.add_repository("theirs", domain="theirs", owner="0" * 12)
     sandbox.add_repository("far", domain="far", region="eu-west-1")
     assert [row["name"] for row in api.list_domains()["domains"]] == ["demo", "fresh"]
     first = {**fresh, "repository": "first"}
@@ -101,7 +87,7 @@ def test_domains_and_repositories_are_created_once_listed_and_deleted(
     api.create_repository(**first)
     changed = api.update_repository(**first, **given)["repository"]
     assert changed.items() >= given.items()
-    assert (changed["arn"], changed["externalConnections"]) == (f"{ARN}:repository/fresh/first", [])
+    assert changed["arn"] == f"{ARN}:repository/fresh/first"
     changed = api.update_repository(**first, upstreams=[])["repository"]
     assert (changed["upstreams"], changed["description"]) == ([], "für alle")
     assert refused(api.create_repository, **first)[1]["resourceType"] == "repository"
@@ -146,17 +132,10 @@ def test_repositories_are_listed_by_prefix_and_in_pages(api: Any, sandbox: Sandb
 
 CREATE, UPDATE = "create_repository", "update_repository"
 CONNECT, LIST = "associate_external_connection", "list_packages"
-ORIGIN, PUT_POLICY = "put_package_origin_configuration", "put_repository_permissions_policy"
-PUT_DOMAIN_POLICY = "put_domain_permissions_policy"
-GROUP, RESTRICT = "create_package_group", "update_package_group_origin_configuration"
-ROOT = DEMO | {"packageGroup": "/*"}
-BLOCKED, UPSTREAM = restrictions("ALLOW", "BLOCK"), upstreams("store")
-DOCUMENT = {"policyDocument": POLICY}
+ORIGIN, GROUP = "put_package_origin_configuration", "create_package_group"
+BLOCKED, FRONT = restrictions("ALLOW", "BLOCK"), NEW | upstreams("store")
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "pattern": (CREATE, NEW | {"repository": "-x"}, INVALID),
-    "length": (CREATE, NEW | {"description": "a" * 1001}, INVALID),
-    "list's member": (CREATE, NEW | upstreams("x/y"), INVALID),
-    "map's value": (RESTRICT, ROOT | {"restrictions": {"PUBLISH": "SOMETIMES"}}, INVALID),
     "range": (LIST, HERE | {"maxResults": 1001}, INVALID),
     "enumeration": (LIST, HERE | {"format": "gem"}, INVALID),
     "made-up token": (LIST, HERE | {"nextToken": "x"}, INVALID),
@@ -165,18 +144,13 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "eleven upstreams": (UPDATE, HERE | upstreams(*["store"] * 11), QUOTA),
     "unknown connection": (CONNECT, STORE | {"externalConnection": "public:mine"}, INVALID),
     "second connection": (CONNECT, STORE | {"externalConnection": "public:npmjs"}, INVALID),
-    "connection of a front": (CONNECT, HERE | {"externalConnection": "public:pypi"}, INVALID),
     "upstream of a connected one": (UPDATE, STORE | upstreams("team"), INVALID),
     "unknown package": ("describe_package", PACKAGE, MISSING),
-    "another format": (ORIGIN, PACKAGE | BLOCKED | {"format": "npm"}, MISSING),
     "no policy": ("get_repository_permissions_policy", HERE, MISSING),
-    "not JSON": (PUT_POLICY, HERE | {"policyDocument": "allow"}, INVALID),
+    "not JSON": ("put_repository_permissions_policy", HERE | {"policyDocument": "x"}, INVALID),
     "pattern's end": (GROUP, DEMO | {"packageGroup": "/pypi//acme-*"}, INVALID),
-    "pattern's form": (GROUP, DEMO | {"packageGroup": "acme"}, INVALID),
-    "second root": (GROUP, ROOT, CONFLICT),
-    "root deleted": ("delete_package_group", ROOT, INVALID),
+    "second root": (GROUP, DEMO | {"packageGroup": "/*"}, CONFLICT),
     "unknown group": ("describe_package_group", DEMO | {"packageGroup": "/pypi//x$"}, MISSING),
-    "root inherits": (RESTRICT, ROOT | {"restrictions": {"PUBLISH": "INHERIT"}}, INVALID),
     "unknown operation": ("dispose_package_versions", PACKAGE | {"versions": ["1"]}, INVALID),
 }
 
@@ -201,16 +175,9 @@ def test_requests_that_aws_refuses_change_nothing(steady_api: Any, case: str) ->
     assert steady_api.list_repositories()["repositories"] == before
 
 
-def test_a_body_that_is_not_a_json_object_is_refused(steady: Sandbox) -> None:
-    answer = ask(steady, "POST", "/v1/repository?domain=demo&repository=new", body=b"[1]")
-    assert (answer.status, answer.json()["reason"]) == (400, "CANNOT_PARSE")
-
-
 # By action: an operation, its parameters and the resource that the refusal names.
 DENIED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "PutDomainPermissionsPolicy": (PUT_DOMAIN_POLICY, DEMO | DOCUMENT, "domain/demo"),
-    "AssociateWithDownstreamRepository": (CREATE, NEW | UPSTREAM, "repository/demo/store"),
-    "ListPackages": (LIST, HERE, "repository/demo/team"),
+    "AssociateWithDownstreamRepository": (CREATE, FRONT, "repository/demo/store"),
     "PutPackageOriginConfiguration": (ORIGIN, PACKAGE | BLOCKED, "package/demo/team/pypi//acme"),
     "ListDomains": ("list_domains", {}, "*"),
     "sts:GetServiceBearerToken": ("get_authorization_token", DEMO, "*"),
@@ -261,36 +228,19 @@ def test_versions_are_listed_with_their_origin(
     assert at("store").download("acme", "1.5")
     where = PACKAGE | STORE
     answer = api.list_package_versions(**where)
-    places = {row["version"]: row["origin"]["domainEntryPoint"] for row in answer["versions"]}
+    places = [(row["version"], row["origin"]["domainEntryPoint"]) for row in answer["versions"]]
     mine, theirs = {"repositoryName": "store"}, {"externalConnectionName": "public:pypi"}
-    assert places == {"10.0": mine, "9.0": mine, "1.5": theirs, "1.0": mine}
+    assert places == [("10.0", mine), ("9.0", mine), ("1.5", theirs), ("1.0", mine)]
     assert answer["defaultDisplayVersion"] == "1.5"
     for filters, expected in (
-        ({}, "10.0 9.0 1.5 1.0"),
-        ({"sortBy": "PUBLISHED_TIME"}, "1.5 9.0 10.0 1.0"),
-        ({"originType": "INTERNAL"}, "10.0 9.0 1.0"),
-        ({"originType": "EXTERNAL", "status": "Published"}, "1.5"),
-        ({"status": "Archived"}, ""),
+        ({"sortBy": "PUBLISHED_TIME"}, ["1.5", "9.0", "10.0", "1.0"]),
+        ({"originType": "EXTERNAL", "status": "Published"}, ["1.5"]),
+        ({"status": "Archived"}, []),
     ):
         rows = api.list_package_versions(**where, **filters)["versions"]
-        assert [row["version"] for row in rows] == expected.split()
+        assert [row["version"] for row in rows] == expected
     described = api.describe_package_version(**where, packageVersion="1.5")["packageVersion"]
     assert described["origin"]["domainEntryPoint"] == theirs
-    assert refused(api.describe_package_version, **where, packageVersion="2.0")[0] == MISSING
-
-
-def test_a_reserved_name_is_not_looked_up_in_public(
-    api: Any, sandbox: Sandbox, at: At, public: FakePublicIndex, tmp_path: Path
-) -> None:
-    """Another repository of the domain still serves it."""
-    public.add("acme", make_wheel(tmp_path, "acme", "99.0"))
-    put = api.put_package_origin_configuration(**PACKAGE, **restrictions("ALLOW", "BLOCK"))
-    assert put["originConfiguration"] == restrictions("ALLOW", "BLOCK")
-    assert (at("team").versions("acme"), public.asked) == (set(), [])
-    assert api.list_package_versions(**PACKAGE)["versions"] == []
-    assert at("store").versions("acme") == {"99.0"}
-    sandbox.set_origin("Acme", publish="BLOCK", endpoint=sandbox.endpoint)
-    assert at("store").upload(make_wheel(tmp_path, "acme", "1.0")).status == 409
 
 
 def test_an_uploaded_package_is_private_and_retained_where_it_is_downloaded(
@@ -321,24 +271,17 @@ def test_a_public_package_is_retained_at_both_ends(
     """It stays in the repository that was asked and in the connected one, not between."""
     public.add("pub", make_wheel(tmp_path, "pub", "1.0"))
     sandbox.add_repository("front", upstreams=["team"])
-    assert at("front").versions("pub") == {"1.0"}
     assert at("front").download("pub", "1.0")
-    kept = {
-        name: api.list_packages(**DEMO, repository=name)["packages"]
-        for name in ("front", "team", "store")
-    }
-    for name in ("front", "store"):
-        assert [row["originConfiguration"] for row in kept[name]] == [
-            restrictions("BLOCK", "ALLOW")
-        ]
-    assert kept["team"] == []
+    for name, kept in {"front": ["pub"], "team": [], "store": ["pub"]}.items():
+        listed = api.list_packages(**DEMO, repository=name, publish="BLOCK")["packages"]
+        assert [row["package"] for row in listed] == kept
     assert at("front").upload(make_wheel(tmp_path, "pub", "2.0")).status == 409
 
 
 def test_the_nearest_repository_serves_a_version(
-    sandbox: Sandbox, at: At, public: FakePublicIndex, tmp_path: Path
+    api: Any, sandbox: Sandbox, at: At, public: FakePublicIndex, tmp_path: Path
 ) -> None:
-    """Upstreams are searched in order, depth first."""
+    """Upstreams are searched in order, depth first, and may form a circle."""
     wheels = {
         place: make_wheel(tmp_path / place, "acme", "1.0", modules={"acme.py": f"# {place}\n"})
         for place in ("below", "far")
@@ -346,6 +289,7 @@ def test_the_nearest_repository_serves_a_version(
     below, far = sandbox.add_repository("below"), sandbox.add_repository("far")
     near = sandbox.add_repository("near", upstreams=["below"])
     front = sandbox.add_repository("front", upstreams=["near", "far", "team"])
+    api.update_repository(**DEMO, repository="below", **upstreams("front"))
     for endpoint in (below, far, front, near):
         sandbox.set_origin("acme", endpoint=endpoint)
     public.add("acme", make_wheel(tmp_path / "public", "acme", "3.0"))
@@ -367,52 +311,6 @@ def test_a_private_name_of_an_upstream_is_not_mixed_with_the_public_one(
     assert at("team").versions("acme") == {"1.0", "99.0"}
 
 
-def test_twenty_five_upstreams_are_searched_even_in_a_circle(
-    api: Any, sandbox: Sandbox, at: At, tmp_path: Path
-) -> None:
-    for number in range(26, -1, -1):
-        above = [f"chain-{number + 1}"] if number < 26 else []
-        endpoint = sandbox.add_repository(f"chain-{number}", upstreams=above)
-        if number >= 25:
-            sandbox.publish(make_wheel(tmp_path, f"acme-{number}", "1.0"), endpoint)
-    assert at("chain-0").versions("acme-25") == {"1.0"}
-    assert at("chain-0").versions("acme-26") == set()
-    assert at("chain-1").versions("acme-26") == {"1.0"}
-    api.update_repository(**DEMO, repository="chain-25", **upstreams("chain-24", "chain-26"))
-    assert at("chain-24").versions("acme-26") == {"1.0"}
-
-
-@pytest.mark.parametrize(("status", "code"), [(500, "InternalServerException"), (503, "503")])
-def test_the_api_fails_with_the_error_of_the_service(
-    api: Any, sandbox: Sandbox, status: int, code: str
-) -> None:
-    sandbox.fault(status, on="api")
-    assert refused(api.list_domains)[0] == code
-
-
-@pytest.mark.parametrize(
-    ("seconds", "says"), [(360, "Signature expired: "), (-360, "Signature not yet current: ")]
-)
-def test_a_wrong_clock_invalidates_signatures(
-    api: Any, sandbox: Sandbox, http: Http, seconds: int, says: str
-) -> None:
-    """Every answer has the date of AWS's clock, and tokens live by it."""
-    token = get_token(sandbox)
-    sandbox.clock_offset = seconds
-    code, response = refused(api.get_authorization_token, **DEMO)
-    assert code == "InvalidSignatureException"
-    assert response["Error"]["Message"].startswith(says)
-    shifted = datetime.now(timezone.utc) + timedelta(seconds=seconds)
-    for date in (
-        response["ResponseMetadata"]["HTTPHeaders"]["date"],
-        http(f"{sandbox.endpoint.simple_url}acme/").headers["Date"],
-        http(sandbox.environ()["HTTPS_PROXY"]).headers["Date"],
-    ):
-        assert abs(parsedate_to_datetime(date) - shifted) < timedelta(seconds=60)
-    sandbox.clock_offset = 43_300
-    assert RepositoryClient(http, sandbox.endpoint, token).status("nothing/") == 401
-
-
 PREFIX, EXACT, PYTHON = "/pypi//acme~", "/pypi//acme-core$", "/pypi/*"
 
 
@@ -429,45 +327,44 @@ def describe_group(api: Any, pattern: str) -> Any:
     return api.describe_package_group(**DEMO, packageGroup=pattern)["packageGroup"]
 
 
-@pytest.fixture
-def served(at: At, public: FakePublicIndex, tmp_path: Path) -> Callable[[str], list[str]]:
-    """Return a function from a repository to the public names that it serves."""
-    names = ("acme-core", "acme-x", "six")
-    for name in names:
-        public.add(name, make_wheel(tmp_path / "public", name, "1.0"))
-    return lambda where: [name for name in names if at(where).status(f"{name}/") == 200]
-
-
 def test_a_name_belongs_to_the_most_specific_group_which_inherits_modes(api: Any) -> None:
     make_group(api, PYTHON)
     make_group(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
     make_group(api, EXACT)
-    modes = describe_group(api, EXACT)["originConfiguration"]["restrictions"]
-    external, publish = modes["EXTERNAL_UPSTREAM"], modes["PUBLISH"]
+    described = describe_group(api, EXACT)
+    external, publish = (
+        described["originConfiguration"]["restrictions"][name]
+        for name in ("EXTERNAL_UPSTREAM", "PUBLISH")
+    )
     assert (external["mode"], external["effectiveMode"]) == ("INHERIT", "BLOCK")
-    assert external["inheritedFrom"]["pattern"] == PREFIX
+    assert external["inheritedFrom"]["pattern"] == described["parent"]["pattern"] == PREFIX
     assert (publish["effectiveMode"], publish["inheritedFrom"]["pattern"]) == ("ALLOW", "/*")
     for name, pattern in {"acme-core": EXACT, "acme-x": PREFIX, "acmex": PYTHON}.items():
         found = api.get_associated_package_group(**DEMO, format="pypi", package=name)
         assert found["packageGroup"]["pattern"] == pattern
 
 
-def test_groups_are_described_listed_and_deleted(api: Any) -> None:
-    made = api.create_package_group(**DEMO, packageGroup=PREFIX, description="ours")
-    assert made["packageGroup"]["parent"]["pattern"] == "/*"
+def test_groups_are_changed_listed_and_deleted(api: Any) -> None:
+    api.create_package_group(**DEMO, packageGroup=PREFIX, description="ours")
     make_group(api, EXACT)
     changed = api.update_package_group(**DEMO, packageGroup=PREFIX, contactInfo="me")
     assert changed["packageGroup"].items() >= {"description": "ours", "contactInfo": "me"}.items()
     listed = api.list_package_groups(**DEMO, prefix="/pypi")["packageGroups"]
     assert [group["pattern"] for group in listed] == [EXACT, PREFIX]
-    assert describe_group(api, EXACT)["parent"]["pattern"] == PREFIX
     api.delete_package_group(**DEMO, packageGroup=PREFIX)
     assert describe_group(api, EXACT)["parent"]["pattern"] == "/*"
 
 
 def test_names_of_a_blocked_prefix_or_package_are_not_searched(
-    api: Any, sandbox: Sandbox, team: RepositoryEndpoint, served: Callable[[str], list[str]]
+    api: Any, sandbox: Sandbox, at: At, public: FakePublicIndex, tmp_path: Path
 ) -> None:
+    names = ("acme-core", "acme-x", "six")
+    for name in names:
+        public.add(name, make_wheel(tmp_path / "public", name, "1.0"))
+
+    def served(where: str) -> list[str]:
+        return [name for name in names if at(where).status(f"{name}/") == 200]
+
     make_group(api, EXACT, EXTERNAL_UPSTREAM="ALLOW")
     make_group(api, PREFIX, EXTERNAL_UPSTREAM="BLOCK")
     assert served("store") == served("team") == ["acme-core", "six"]
@@ -475,21 +372,6 @@ def test_names_of_a_blocked_prefix_or_package_are_not_searched(
     assert served("store") == ["acme-core", "acme-x", "six"]
     assert served("team") == ["six"]
     set_modes(api, PREFIX, INTERNAL_UPSTREAM="ALLOW")
+    team = sandbox.endpoint._replace(repository="team")
     sandbox.set_origin("acme-x", upstream="BLOCK", endpoint=team)
     assert served("team") == ["acme-core", "six"]
-
-
-def test_only_repositories_that_a_group_allows_accept_uploads(
-    api: Any, at: At, tmp_path: Path
-) -> None:
-    group = {"packageGroup": "/pypi//acme-new$"}
-    make_group(api, group["packageGroup"], PUBLISH="ALLOW_SPECIFIC_REPOSITORIES")
-    row = {"repositoryName": "team", "originRestrictionType": "PUBLISH"}
-    changed = api.update_package_group_origin_configuration(
-        **DEMO, **group, addAllowedRepositories=[row]
-    )
-    assert changed["allowedRepositoryUpdates"] == {"PUBLISH": {"ADDED": ["team"]}}
-    wheel = make_wheel(tmp_path, "acme-new", "1.0")
-    assert [at(name).upload(wheel).status for name in ("store", "team")] == [409, 200]
-    listed = api.list_associated_packages(**DEMO, **group)["packages"]
-    assert [row["package"] for row in listed] == ["acme-new"]

@@ -130,7 +130,7 @@ def test_a_second_lock_downloads_nothing(indexes: Indexes, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("is_public_first", [True, False])
-def test_with_the_public_index_no_wheel_is_downloaded(
+def test_with_the_public_index_no_wheel_is_downloaded_and_its_packages_name_it(
     indexes: Indexes, is_public_first: bool
 ) -> None:
     sources = [source(indexes.sandbox.endpoint), PYPI_SOURCE]
@@ -138,6 +138,7 @@ def test_with_the_public_index_no_wheel_is_downloaded(
     write_pipfile(indexes.project, *sources, f"[packages]\n{USER}\n")
     assert indexes.lock().bytes_of() == 0
     assert indexes.versions() == BOTH
+    assert (indexes.project / "Pipfile.lock").read_text().count('"index": "pypi"') == len(BOTH)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class Way(NamedTuple):
     """One way for an attacker's file to get in.
 
     ``says`` is the place that a refusal names, or the warning of a command that works; a name of
-    a file that begins with ~ is the user's own; ``in_ci`` tells that CI tries an old pipenv, too.
+    a file that begins with ~ is the user's own.
     """
 
     words: str
@@ -97,7 +97,6 @@ class Way(NamedTuple):
     env: Mapping[str, str] = {}
     scripts: str = ""
     layouts: tuple[str, ...] = ("one", "two")
-    in_ci: bool = False
 
 
 EXTRA_LINE = "--extra-index-url {URL}\nacme-lib\n"
@@ -184,9 +183,9 @@ PRIVATE = [
     Way("lock", env=FIND_LINKS | {"PIP_NO_INDEX": "1"}, layouts=ONE),
     Way("lock", LEFT_OUT, env={"PIP_FIND_LINKS": "{URL}/acme-lib/"}, layouts=TWO),
     Way("--ca-route as-written lock", LEFT_OUT, env=FIND_LINKS, layouts=ONE),
-    Way("lock", files={CONF: f"[global]\n{BOTH}"}, layouts=TWO, in_ci=True),
+    Way("lock", files={CONF: f"[global]\n{BOTH}"}, layouts=TWO),
     Way("install acme-lib", env={"PIP_FIND_LINKS": "file://{DIR}"}, layouts=ONE),
-    Way("{PIP}", env=FIND_LINKS, in_ci=True),
+    Way("{PIP}", env=FIND_LINKS),
     Way("{PIP}", files={CONF: f"[install]\n{BOTH}"}),
     Way("{PIP} -i {OWN}", LEFT_OUT, {CONF: f"[global]\n{BOTH}"}),
     Way("{PIP} -c {SITE}/plain.txt"),
@@ -285,14 +284,13 @@ def attempt(
     return Attempt(attack, clean_env, project, getattr(request, "param", "two"))
 
 
-def each(ways: list[Way], *, is_old: bool = False) -> list[Any]:
-    """Return a parameter for each layout of each way; marked if it is for an old pipenv."""
+def each(ways: list[Way]) -> list[Any]:
+    """Return a parameter for each layout of each way."""
     return [
         pytest.param(
             layout,
             way,
             id=f"{way.words}, {' '.join([*way.files, *way.env, way.scripts])}, {layout}",
-            marks=() if not is_old else WIDE if (way.in_ci, layout) == (True, "two") else MATRIX,
         )
         for way in ways
         for layout in way.layouts
@@ -374,7 +372,8 @@ def test_output_of_requirements_can_be_installed_and_imported(attempt: Attempt) 
 OF_ANY_AGE = [way for way in PRIVATE if "as-written" not in way.words]
 
 
-@pytest.mark.parametrize(("attempt", "way"), each(OF_ANY_AGE, is_old=True), indirect=["attempt"])
+@MATRIX
+@pytest.mark.parametrize(("attempt", "way"), each(OF_ANY_AGE), indirect=["attempt"])
 def test_oldest_pipenv_gets_the_private_package(
     attempt: Attempt, way: Way, clients: Clients
 ) -> None:

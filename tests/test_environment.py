@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.files import files_with
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 from support.projects import PYPI_SOURCE, source, write_pipfile
 from support.runs import get_token
+from support.traces import files_with
 
 from codeartifact_pipenv.clients.show_environment import SHELLS
 from codeartifact_pipenv.sandbox.wheels import make_wheel

@@ -1,4 +1,4 @@
-"""Every example is played by a test: each file, and each block of commands in a document."""
+"""Examples outside of the guides for teams and CI: their files and commands, as a reader uses them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.acme import OWNER
-from support.checkout import ROOT, document
 from support.ci import add_aws, load_yaml
-from support.guides import blocks, commands, section
+from support.clients import client_environment
+from support.guides import ROOT, blocks, commands, document, script, section
 from support.lint import lock, pipfile, reviewed, write_project
 from support.programs import SCRIPTS, run
 from support.sandbox import client_of
@@ -23,44 +23,12 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 EXAMPLES = ROOT / "examples"
 WIDE = pytest.mark.wide
-# Documents and folders that one test plays from the first line to the last.
-WHOLE = re.compile(
-    r"guides/(assistant|clients|compatibility|integration|lint|performance|project-template"
-    r"|provision|python-standards|settings)\.md#|(pictures|publish|quickstart)/"
-)
 # Files that git ignores, and that commands leave in a checkout.
 OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
-
-
-def examples() -> Iterator[str]:
-    """Yield each file of the examples, and each title above blocks of a document."""
-    for path in [ROOT / "README.md", *sorted(EXAMPLES.rglob("*"))]:
-        name = path.relative_to(ROOT).as_posix().removeprefix("examples/")
-        if not path.is_file() or OTHERS & set(path.parts) or ".egg-info" in name:
-            continue
-        if path.suffix != ".md":
-            yield name
-            continue
-        for part in re.split(r"(?m)^(?=##)", path.read_text("utf-8")):
-            if "```" in part:
-                yield f"{name}#{part.lstrip('# ').partition(chr(10))[0]}"
-
-
-def test_each_example_is_played_by_a_test_that_names_it() -> None:
-    tests = [path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py")]
-
-    def is_played(example: str) -> bool:
-        name, _, title = example.partition("#")
-        words = (name.rpartition("/")[2], f'"{title}"' if title else "")
-        named = any(all(word in text for word in words) for text in tests)
-        return named or WHOLE.match(example) is not None
-
-    assert [example for example in examples() if not is_played(example)] == []
 
 
 def blocks_of(name: str, *titles: str) -> list[tuple[str, str]]:
@@ -217,3 +185,18 @@ def test_commands_of_the_provisioning_guide_work_in_one_shell(
         kept = iam.list_attached_role_policies(RoleName="acme-ci")["AttachedPolicies"]
         iam.close()
     assert [each["PolicyName"] for each in kept] == ["acme-ci"]
+
+
+@WIDE
+@pytest.mark.parametrize("tool", ["twine", "uv"])
+def test_commands_of_the_readme_publish_the_package_and_run_the_application(
+    tool: str, clean_base: dict[str, str], clean_env: dict[str, str], tmp_path: Path
+) -> None:
+    checkout = tmp_path / "publish"
+    shutil.copytree(EXAMPLES / "publish", checkout, ignore=shutil.ignore_patterns(*OTHERS))
+    text = document("examples/publish/README.md")
+    titles = ("From a fresh checkout to a published package", tool, "Install it")
+    lines = script(*(section(text, title) for title in titles))
+    with Sandbox(base=clean_base) as running:
+        env = client_environment(running, clean_env, tmp_path / "tokens")
+        assert "Hello, world!\n" in bash([lines], env, checkout)

@@ -1,22 +1,28 @@
-"""The keyring command in real processes: shared calls, keyringrc.cfg, and refusals."""
+"""The keyring command and library in real processes, with keyringrc.cfg and other backends."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_with
-from support.identities import AccessKey, make_user, section
+from support.clients import OURS
 from support.programs import SCRIPTS, run
 from support.projects import source, write_pipfile
 from support.runs import KEYRING, Calls, assert_error, without_credentials
+from support.sandbox import client_of
+from support.traces import files_with
+from support.workspace import section
+
+from codeartifact_pipenv.sandbox.signature import Principal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from support.clients import Clients, Drive
     from support.users import User
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
@@ -26,9 +32,12 @@ PYTHON = SCRIPTS / "python"
 
 
 @pytest.fixture(scope="module")
-def guest(sandbox: Sandbox) -> AccessKey:
-    """Return the access key of another user of the account."""
-    return make_user(sandbox, "guest")
+def guest(sandbox: Sandbox) -> Principal:
+    """Return another user of the account, with an access key."""
+    with contextlib.closing(client_of(sandbox, "iam", sandbox.user)) as iam:
+        arn = iam.create_user(UserName="guest")["User"]["Arn"]
+        keys = iam.create_access_key(UserName="guest")["AccessKey"]
+    return Principal(keys["AccessKeyId"], keys["SecretAccessKey"], None, None, "", arn)
 
 
 @pytest.fixture
@@ -53,7 +62,7 @@ def own_lines(stderr: str) -> list[str]:
 
 
 def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
-    sandbox: Sandbox, user: User, guest: AccessKey, keyringrc: Path, tmp_path: Path
+    sandbox: Sandbox, user: User, guest: Principal, keyringrc: Path, tmp_path: Path
 ) -> None:
     """Both entry points share one call, and --ca-profile wins over the file."""
     (tmp_path / "aws").write_text(section("mine", sandbox.user) + section("theirs", guest))
@@ -86,7 +95,7 @@ def test_wrapper_and_keyring_use_the_profile_of_keyringrc(
 
 @pytest.mark.usefixtures("pipfile")
 def test_access_keys_of_keyringrc_are_used_and_never_shown(
-    *, sandbox: Sandbox, user: User, guest: AccessKey, keyringrc: Path
+    *, sandbox: Sandbox, user: User, guest: Principal, keyringrc: Path
 ) -> None:
     """They get tokens that are separate from those of the environment."""
     before = user.keyring()
@@ -176,14 +185,14 @@ for service in sys.argv[1:]:
 """
 
 
-def ask(user: User, env: Mapping[str, str] | None = None) -> tuple[list[str], list[str]]:
+def ask(user: User, **changes: str) -> tuple[list[str], list[str]]:
     """Ask the keyring command for URL and host, as a client does, each in a new process.
 
     Returns:
         The lines that it got and the lines that this package printed.
     """
     words = (PYTHON, "-c", _ASK, user.url, user.sandbox.endpoint.host)
-    done = run(*words, env=env or user.env, cwd=user.folder)
+    done = run(*words, env=user.env | changes, cwd=user.folder)
     assert done.status == 0, done.output
     return done.stdout.splitlines(), own_lines(done.stderr)
 
@@ -211,8 +220,7 @@ def test_a_denied_client_that_asks_again_costs_one_call(denied: Sandbox, user: U
     # The token command, a refresh and another identity ask AWS.
     assert_error(user.run("token", user.url), 1, "token-denied")
     assert calls.count() == 2
-    refreshing = user.env | {"PIPENV_CA_REFRESH": "1"}
-    assert ask(user, refreshing) == (got, printed * 2)
+    assert ask(user, PIPENV_CA_REFRESH="1") == (got, printed * 2)
     assert calls.count() == 4
     assert user.keyring(env=user.env | {"AWS_ACCESS_KEY_ID": "AKIAOTHER"}).status == 1
     assert calls.count() == 5
@@ -221,13 +229,6 @@ def test_a_denied_client_that_asks_again_costs_one_call(denied: Sandbox, user: U
     token = user.run("token", user.url).stdout.strip()
     assert ask(user) == ([f"0 {token}"] * 2, [])
     assert calls.count() == 6
-
-
-def test_each_request_asks_aws_when_a_refusal_cannot_be_cached(denied: Sandbox, user: User) -> None:
-    calls = Calls(denied)
-    got, printed = ask(user, user.env | {"PIPENV_CA_CACHE_DIR": "/proc/cache"})
-    assert (got, len(printed)) == (["1 ", "1 "], 2)
-    assert calls.count() == 2
 
 
 def test_pip_that_imports_keyring_is_denied_with_one_call(denied: Sandbox, user: User) -> None:
@@ -253,3 +254,93 @@ def test_this_backend_answers_when_keyrings_codeartifact_is_installed_too(
     calls = Calls(user.sandbox)
     assert len({user.keyring(env=env) for _ in range(2)}) == 1
     assert calls.count() == 1
+
+
+# --- the command and the library, alone and with other backends --------------------------
+
+CHAIN = "keyring.backends.chainer.ChainerBackend"
+ALONE = "codeartifact_pipenv.auth.backend.CodeArtifactBackend"
+PLAIN = "keyrings.alt.file.PlaintextKeyring"
+
+
+def addresses(drive: Drive) -> list[str]:
+    """Return the forms of address that clients ask for."""
+    endpoint = drive.sandbox.endpoint
+    urls = [drive.url, drive.aws_url, f"{drive.url}orb-common/", endpoint.url]
+    cut = [url.removesuffix("/") for url in (drive.url, endpoint.url)]
+    return [*urls, *cut, endpoint.host, f"{endpoint.host}:443"]
+
+
+def secret(drive: Drive, *words: str) -> str:
+    """Return what the keyring command prints, which is in no output that is checked."""
+    return drive.ask("keyring", *words).stdout.strip()
+
+
+LIBRARY = """
+import json, sys, keyring
+
+ours, others = json.loads(sys.argv[1])
+found = set()
+for service in ours:
+    for username in (None, "", "aws"):
+        credential = keyring.get_credential(service, username)
+        assert credential.username == "aws"
+        found |= {keyring.get_password(service, username), credential.password}
+assert len(found) == 1 and None not in found
+for service in others:
+    for username in (None, "", "aws", "python-poetry", "__token__"):
+        assert keyring.get_password(service, username) is None, service
+        assert keyring.get_credential(service, username) is None, service
+assert keyring.get_credential(ours[0], "somebody") is None
+"""
+WAYS = {"as it comes": "", "our backend alone": ALONE, "in keyring's chain": CHAIN}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_keyring_returns_one_token_for_every_form_of_address_and_none_for_others(
+    way: str, clients: Clients, drive: Drive
+) -> None:
+    """The command, and the library, which is silent."""
+    keyring = clients("keyring", OURS)
+    drive.path(keyring)
+    drive.env |= {"PYTHON_KEYRING_BACKEND": WAYS[way]} if WAYS[way] else {}
+    others = [
+        "python-poetry-check",
+        "poetry-repository-codeartifact",
+        "pdm-pypi-codeartifact",
+        "https://example.org/pypi/team/simple/",
+        f"https://{drive.endpoint.host}.example.org/pypi/team/simple/",
+        drive.url.replace("https://", "http://"),
+    ]
+    row = ("keyring", keyring.version("keyring"), way, "get and creds, in every form of address")
+    with drive.checked(*row):
+        words = json.dumps([addresses(drive), others])
+        assert drive.run(keyring.python, "-c", LIBRARY, words).output == ""
+        token = secret(drive, "get", drive.url, "aws")
+        for service in addresses(drive):
+            assert secret(drive, "get", service, "aws") == token
+            creds = secret(drive, "--mode=creds", "--output=json", "get", service)
+            assert json.loads(creds) == {"username": "aws", "password": token}
+        # pdm asks with an empty username, uv for plain text.
+        assert secret(drive, "--mode=creds", "get", drive.url, "") == f"aws\n{token}"
+        assert secret(drive, "get", drive.url, "--mode", "creds") == f"aws\n{token}"
+
+
+def test_keyring_chain_stores_other_secrets_and_serves_our_token(
+    clients: Clients, drive: Drive
+) -> None:
+    place = clients("keyring", "keyrings.alt", OURS)
+    drive.path(place)
+    drive.env["PYTHON_KEYRING_BACKEND"] = CHAIN
+    way = f"with keyrings.alt {place.version('keyrings.alt')}"
+    row = ("keyring", place.version("keyring"), way, "set, get, del for others; get for us")
+    service = "https://index.example.org/simple/"
+    with drive.checked(*row):
+        drive.run("keyring", "set", service, "me", stdin="open sesame\n")
+        assert drive.run("keyring", "get", service, "me").stdout == "open sesame\n"
+        assert secret(drive, "get", drive.url, "aws").startswith("eyJ")
+        # A secret stored earlier for our host is not used: it would have expired.
+        drive.run("keyring", "-b", PLAIN, "set", drive.url, "aws", stdin="stale\n")
+        assert secret(drive, "get", drive.url, "aws").startswith("eyJ")
+        drive.run("keyring", "del", service, "me")
+        assert drive.ask("keyring", "get", service, "me").status == 1

@@ -170,29 +170,6 @@ def test_dotenv_that_is_harmless_or_beside_no_codeartifact_has_no_findings(
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({"PIPENV_DONT_LOAD_ENV": "1"}, []),
-        ({"PIPENV_DONT_LOAD_ENV": "0"}, [(".env", "dotenv-token")]),
-        ({"PIPENV_DOTENV_LOCATION": "other.env"}, [("other.env", "dotenv-aws")]),
-        ({"PIPENV_DOTENV_LOCATION": "gone.env"}, []),
-    ],
-)
-def test_lint_checks_the_dotenv_that_pipenv_loads(
-    environ: dict[str, str],
-    expected: list[tuple[str, str]],
-    clean_base: dict[str, str],
-    tmp_path: Path,
-) -> None:
-    write_project(tmp_path, pipfile('six = "*"'))
-    (tmp_path / ".env").write_text("CODEARTIFACT_AUTH_TOKEN=\n")
-    (tmp_path / "other.env").write_text("AWS_PROFILE=x\n")
-    done = Shell(clean_base | environ, tmp_path).lint("--json")
-    findings = json.loads(done.stdout)["findings"]
-    assert [(found["file"], found["code"]) for found in findings] == expected
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "AWS_SECRET_ACCESS_KEY=hunter2\n",

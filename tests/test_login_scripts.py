@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOGIN = "aws codeartifact login --tool pip --domain my-dom --repository team"
-TWINE, NPM = (LOGIN.replace("pip", tool) for tool in ("twine", "npm"))
+NPM = LOGIN.replace("pip", "npm")
 GET = "aws codeartifact get-authorization-token --domain my-dom --query authorizationToken"
 CA, CA_LOGIN = "call `pipenv-ca` instead of `pipenv`", "`pipenv-ca login pip`"
 CA_TOKEN, REMOVE = "`pipenv-ca token`", "Remove it"
@@ -40,15 +40,13 @@ def findings_in(folder: Path, files: dict[str, str]) -> list[tuple[str, int, str
     ("name", "text", "hint"),
     [
         ("Makefile", f"login:\n\t{LOGIN}\n", CA_LOGIN),
-        ("Taskfile.yml", f"tasks:\n  - {TWINE}\n", "`pipenv-ca login twine`"),
+        ("Taskfile.yml", f"\n- {LOGIN.replace('pip', 'twine')}\n", "`pipenv-ca login twine`"),
         ("noxfile.py", f'"""Tests."""\nsession.run({COMPOSED})\n', CA),
-        ("deploy.sh", f'#!/bin/sh\nexport {VARIABLE}="$({GET})"\n', CA_TOKEN),
-        ("scripts/lock.sh", f"\n{VARIABLE}=`{GET}` pipenv lock\n", CA_TOKEN),
+        ("scripts/deploy.sh", f'#!/bin/sh\nexport {VARIABLE}="$({GET})"\n', CA_TOKEN),
         ("bin/lock.sh", "\naws codeartifact \\\n  login \\\n  --domain x \\\n --tool pip\n", CA),
         (".ci/a.bash", f"\naws --profile x --region=r {GET[4:]} > /tmp/t\n", CA_TOKEN),
         (".github/workflows/test.yml", WORKFLOW, CA),
         (".github/workflows/b.yaml", f'\n- run: echo "T=$({GET})"\n- run: pipenv\n', CA_TOKEN),
-        ("buildspec.yml", f"commands:\n  - pip install pipenv && {LOGIN}\n", CA),
         ("Dockerfile", f"FROM python\nRUN [{COMPOSED}]\n", CA),
         ("docker-compose.yml", f"environment:\n  - {VARIABLE}={TOKEN}\n", REMOVE),
         (".envrc", f"\nexport {VARIABLE}='{TOKEN}'  # of May\n", REMOVE),
@@ -76,7 +74,6 @@ def test_login_or_token_in_a_file_is_reported_with_a_hint(
         ("deploy.sh", f"{NPM}\npipenv-ca sync\n"),
         ("deploy.sh", f"npm config set //{HOST}/npm/team/:_authToken=$({GET})\npipenv-ca sync\n"),
         ("deploy.sh", f"export {VARIABLE}=$({GET})\n./gradlew publish\n"),
-        ("deploy.sh", "aws codeartifact list-packages --domain my-dom\n"),
         (".envrc", f"export {VARIABLE}=$(pipenv-ca token)\nexport OTHER=eyJhbGciOiJ9\n"),
         ("README.md", f"Run {LOGIN}.\n"),
         ("scripts/deep/login.sh", f"{LOGIN}\n"),
@@ -115,17 +112,15 @@ def test_fix_names_the_command_that_removes_a_login_in_the_home(
     clean_base: dict[str, str], tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    pypirc = f"[a]\nrepository=https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n"
+    url = f"https://aws:{TOKEN}@{HOST}/pypi/team/"
+    section = f"repository = https://{HOST}/pypi/team/\nusername = aws\npassword = {TOKEN}\n"
     left = {
         "netrc": (".netrc", f"machine {HOST} login aws password {TOKEN}\n"),
-        "pip": (
-            ".config/pip/pip.conf",
-            f"[global]\nindex-url = https://aws:{TOKEN}@{HOST}/pypi/team/\n",
-        ),
-        "twine": (".pypirc", pypirc),
+        "pip": (".config/pip/pip.conf", f"[global]\nindex-url = {url}\n"),
+        "twine": (".pypirc", f"[a]\n{section}"),
     }
+    (home / ".config/pip").mkdir(parents=True)
     for name, text in left.values():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
         (home / name).chmod(0o600)
     write_project(tmp_path, pipfile('six = "*"', OURS))
@@ -134,6 +129,6 @@ def test_fix_names_the_command_that_removes_a_login_in_the_home(
     lines = [line for line in done.stderr.splitlines() if "[login-left]" in line]
     assert len(lines) == len(left)
     for tool, (name, text) in left.items():
-        (line,) = [line for line in lines if f"{home / name} " in line]
+        (line,) = (line for line in lines if f"{home / name} " in line)
         assert f"`pipenv-ca logout {tool}`" in line
         assert (home / name).read_text() == text

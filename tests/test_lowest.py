@@ -6,15 +6,11 @@ import json
 import os
 import re
 import sys
-from importlib.metadata import distributions
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
-from support.checkout import ROOT, project_table
 from support.clients import OURS, Clients, Place
+from support.guides import ROOT, project_table
 from support.programs import run
 from support.projects import source, write_pipfile
 
@@ -23,31 +19,11 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
-PYPROJECT = str(ROOT / "pyproject.toml")
-LOWEST = ("--resolution", "lowest-direct", "-r", PYPROJECT)
+LOWEST = ("--resolution", "lowest-direct", "-r", str(ROOT / "pyproject.toml"))
 PYTHONS = re.findall(r"Python :: (3\.\d+)", " ".join(project_table()["classifiers"]))
-# CI tries the oldest and the newest.
-EACH = [
-    pytest.param(
-        v, marks=pytest.mark.wide if v in {PYTHONS[0], PYTHONS[-1]} else pytest.mark.matrix
-    )
-    for v in PYTHONS
-]
 
 
-def lowest(extra: str | None = None) -> dict[str, str]:
-    """Return the lowest version that each declared bound allows, by normalised name."""
-    table = project_table()
-    declared = table["dependencies"] if extra is None else table["optional-dependencies"][extra]
-    found: dict[str, str] = {}
-    for wanted in map(Requirement, declared):
-        (bound,) = wanted.specifier
-        assert bound.operator == ">=", wanted
-        found[canonicalize_name(wanted.name)] = bound.version
-    return found
-
-
-@pytest.fixture(params=EACH)
+@pytest.fixture(params=PYTHONS)
 def oldest(request: pytest.FixtureRequest, clients: Clients, tmp_path: Path) -> Place:
     """An environment with this package and its lowest versions, for each Python."""
     python: str | None = sys.executable
@@ -60,21 +36,10 @@ def oldest(request: pytest.FixtureRequest, clients: Clients, tmp_path: Path) -> 
     return place
 
 
-def check_versions(place: Place, bounds: dict[str, str]) -> None:
-    found: dict[str, Version] = {
-        canonicalize_name(each.name): Version(each.version)
-        for each in distributions(
-            path=[str(path) for path in place.folder.glob("lib/*/site-packages")]
-        )
-    }
-    for name, version in bounds.items():
-        assert found.get(name, Version(version)) == Version(version), name
-
-
+@pytest.mark.wide
 def test_commands_work_with_the_lowest_declared_versions(
     oldest: Place, sandbox: Sandbox, clients: Clients, sandbox_env: dict[str, str], project: Path
 ) -> None:
-    check_versions(oldest, lowest())
     sandbox_env["PATH"] = f"{oldest.bin}{os.pathsep}{sandbox_env['PATH']}"
 
     def do(*words: str, status: int = 0) -> str:
@@ -85,7 +50,8 @@ def test_commands_work_with_the_lowest_declared_versions(
 
     url = sandbox.endpoint.simple_url
     pipfile = write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
-    assert f"version {lowest()['pipenv']}" in do("pipenv-ca", "--version")
+    version = do("pipenv-ca", "--version").split()[-1]
+    assert f"pipenv>={version}" in project_table()["dependencies"]
     do("pipenv-ca", "lock")
     lock = json.loads((project / "Pipfile.lock").read_text())
     assert lock["default"]["orb-common"]["version"] == "==2.0.0"
@@ -103,7 +69,6 @@ def test_commands_work_with_the_lowest_declared_versions(
     do("pipenv-ca", "lint")
 
     clients.install(oldest, *LOWEST, "--extra", "sandbox")
-    check_versions(oldest, lowest("sandbox"))
     ready = "import os; print(os.environ['PIPENV_CA_SANDBOX_URL'])"
     words = ("sandbox", "run", "--no-upstream", "--", "python", "-c", ready)
     assert do("pipenv-ca", *words).startswith("https://demo-")

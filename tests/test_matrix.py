@@ -2,11 +2,12 @@
 
 One test is one version of pipenv in one layout: a project that goes through the commands in
 turn, each a cell that is checked for what its user sees. The table of all cells is printed at
-the end of the run. ``pytest -m "wide or matrix"`` runs every cell; CI runs those of ``cells_of``.
+the end of the run. ``pytest -m "wide or matrix"`` runs every cell; CI runs those of ``cases``.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import tomlkit
 from support.clients import Place
-from support.files import files_with
-from support.mirror import running_mirror
 from support.programs import PIPENV_CA, run
 from support.projects import PUBLIC_URL, PYPI_SOURCE, installed_version, source, write_pipfile
 from support.runs import Calls
+from support.servers import running_mirror
+from support.traces import files_with
 
+from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_sdist, make_wheel
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 
     Cell = Callable[["ProjectRun"], None]
 
+WIDE, MATRIX = pytest.mark.wide, pytest.mark.matrix
 NEWEST = "newest"
 OLDER = ("2023.12.1", "2024.4.1", "2025.1.3")
 # A private package whose name is taken on the public index too, by higher versions.
 SHADOW = "sampleproject"
+OURS = {"codeartifact", "second"}
 OWNER, OTHER_OWNER = "123456789012", "210987654321"
 
 
@@ -55,11 +58,6 @@ class Layout(NamedTuple):
     named: str | None = None
     extra: str = ""
     category: str = "packages"
-
-
-def entry(version: str, index: str | None) -> str:
-    """Return the value of a Pipfile's entry."""
-    return f'"{version}"' if index is None else f'{{version = "{version}", index = "{index}"}}'
 
 
 @pytest.fixture(scope="module")
@@ -147,12 +145,7 @@ class ProjectRun:
     """A project that goes through the commands."""
 
     def __init__(
-        self,
-        version: str,
-        layout: Layout,
-        folder: Path,
-        env: dict[str, str],
-        sandbox: Sandbox,
+        self, version: str, layout: Layout, folder: Path, env: dict[str, str], sandbox: Sandbox
     ) -> None:
         self.version = version
         self.layout = layout
@@ -160,8 +153,10 @@ class ProjectRun:
         self.env = env
         self.calls = Calls(sandbox)
         self.pipfile = folder / "Pipfile"
-        self.lock_file = folder / "Pipfile.lock"
-        first = f"# private\norb-schema-generator = {entry('==1.0.1', layout.named)}\n"
+        value = '"==1.0.1"'
+        if layout.named:
+            value = f'{{version = {value}, index = "{layout.named}"}}'
+        first = f"# private\norb-schema-generator = {value}\n"
         empty = "" if layout.category == "packages" else "[packages]\n"
         package = f"[{layout.category}]\n{first}"
         write_pipfile(folder, "# The team's own.", *layout.tables, empty, package, layout.extra)
@@ -174,8 +169,8 @@ class ProjectRun:
 
     @property
     def files(self) -> tuple[bytes, bytes]:
-        lock = self.lock_file.read_bytes() if self.lock_file.exists() else b""
-        return self.pipfile.read_bytes(), lock
+        lock = self.folder / "Pipfile.lock"
+        return self.pipfile.read_bytes(), lock.read_bytes() if lock.exists() else b""
 
     def __call__(self, *words: str, status: int = 0, **env: str) -> Result:
         """Run pipenv-ca and check what holds for every command."""
@@ -190,68 +185,63 @@ class ProjectRun:
             assert self.files == before
         return done
 
-    def unchanged(self, *words: str) -> None:
-        """Run a command that changes neither Pipfile nor lock."""
+    def keeps_pipfile(self, *words: str) -> None:
+        before = self.pipfile.read_bytes()
+        self(*words)
+        assert self.pipfile.read_bytes() == before
+
+    def keeps_files(self, *words: str) -> None:
         before = self.files
         self(*words)
         assert self.files == before
 
-    def lock(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.lock_file.read_text())
-        return document
+    def locked(self) -> dict[str, Any]:
+        """Return the entries of all categories of the lock."""
+        lock = json.loads(self.files[1])
+        return {k: v for key, each in lock.items() if key != "_meta" for k, v in each.items()}
 
-    def locked(self, name: str) -> dict[str, Any]:
-        """Return a package's entry in the lock, in any category."""
-        lock = self.lock().items()
-        (found,) = (each[name] for key, each in lock if key != "_meta" and name in each)
-        return dict(found)
-
-    def entries(self) -> dict[str, Any]:
-        """Return the entries of all packages in the Pipfile."""
-        document = tomlkit.parse(self.pipfile.read_text()).unwrap()
+    def sources_and_entries(self) -> tuple[list[dict[str, str]], dict[str, Any]]:
+        """Return the sources of the Pipfile, and the entries of all its packages."""
+        document = load_toml_bytes(self.files[0])
         tables = (document.get(name, {}) for name in ("packages", "dev-packages", "tools", "deep"))
-        return {name: value for table in tables for name, value in table.items()}
+        return document["source"], {k: v for table in tables for k, v in table.items()}
 
     def installed(self, name: str) -> str | None:
         return installed_version(self.folder, name)
 
-    def sources(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = tomlkit.parse(self.pipfile.read_text()).unwrap()["source"]
-        return found
-
     def check_lock(self) -> None:
         """Every private entry names CodeArtifact, every public one the default source."""
-        sources = self.lock()["_meta"]["sources"]
-        assert [each["url"] for each in sources] == [each["url"] for each in self.sources()]
-        names, ours = {each["name"] for each in sources}, {"codeartifact", "second"}
-        entries = [e for key, each in self.lock().items() if key != "_meta" for e in each.items()]
-        for name, found in entries:
+        sources = json.loads(self.files[1])["_meta"]["sources"]
+        written, _ = self.sources_and_entries()
+        assert [each["url"] for each in sources] == [each["url"] for each in written]
+        names = {each["name"] for each in sources}
+        for name, found in self.locked().items():
             if "version" not in found:
                 continue
             assert found["hashes"], name
+            assert name != SHADOW or found["version"] == "==0.0.1"
             private = name.startswith("orb-") or name == SHADOW
-            wanted = ours if private else (names - ours or names)
+            wanted = OURS if private else (names - OURS or names)
             assert len(names) == 1 or found["index"] in wanted, (name, found)
 
     def check_index(self, name: str) -> None:
         """A private package names its index in the Pipfile if another source is first."""
-        if self.sources()[0]["name"] not in {"codeartifact", "second"}:
-            assert self.entries()[name]["index"] == "codeartifact", self.entries()
+        sources, entries = self.sources_and_entries()
+        if sources[0]["name"] not in OURS:
+            assert entries[name]["index"] == "codeartifact", entries
 
 
 # -- the cells, in the order in which a project goes through them ---------------------------
 
 
 def lock(walk: ProjectRun) -> None:
-    before = walk.pipfile.read_bytes()
-    walk("lock")
-    assert walk.pipfile.read_bytes() == before
-    assert walk.locked("orb-schema-generator")["version"] == "==1.0.1"
+    walk.keeps_pipfile("lock")
+    assert walk.locked()["orb-schema-generator"]["version"] == "==1.0.1"
     walk.check_lock()
 
 
 def sync(walk: ProjectRun) -> None:
-    walk.unchanged("sync", *walk.categories)
+    walk.keeps_files("sync", *walk.categories)
     assert walk.installed("orb-schema-generator") == "1.0.1"
     assert walk.installed("orb-common") == "2.0.0"
 
@@ -276,13 +266,11 @@ def bare_sync(walk: ProjectRun) -> None:
 
 
 def install(walk: ProjectRun) -> None:
-    before = walk.files[0]
-    walk("install", *walk.categories)
-    assert walk.files[0] == before
+    walk.keeps_pipfile("install", *walk.categories)
 
 
 def deploy(walk: ProjectRun) -> None:
-    walk.unchanged("install", "--deploy", *walk.categories)
+    walk.keeps_files("install", "--deploy", *walk.categories)
 
 
 def verify(walk: ProjectRun) -> None:
@@ -290,9 +278,7 @@ def verify(walk: ProjectRun) -> None:
 
 
 def update(walk: ProjectRun) -> None:
-    before = walk.pipfile.read_bytes()
-    walk("update", *walk.categories)
-    assert walk.pipfile.read_bytes() == before
+    walk.keeps_pipfile("update", *walk.categories)
     walk.check_lock()
 
 
@@ -306,7 +292,7 @@ def outdated(walk: ProjectRun) -> None:
 
 def update_package(walk: ProjectRun) -> None:
     walk("update", "orb-schema-generator", *walk.categories)
-    assert walk.locked("orb-schema-generator")["version"] == "==1.1.0"
+    assert walk.locked()["orb-schema-generator"]["version"] == "==1.1.0"
     assert walk.installed("orb-schema-generator") == "1.1.0"
     walk.check_lock()
     if walk.layout.named:
@@ -317,7 +303,7 @@ def update_package(walk: ProjectRun) -> None:
 
 def upgrade_package(walk: ProjectRun) -> None:
     walk("upgrade", "orb-schema-generator", *walk.categories)
-    assert walk.locked("orb-schema-generator")["version"] == "==1.1.0"
+    assert walk.locked()["orb-schema-generator"]["version"] == "==1.1.0"
     walk.check_lock()
 
 
@@ -340,8 +326,9 @@ def shadowed(walk: ProjectRun) -> None:
     walk("install", SHADOW)
     assert walk.installed(SHADOW) == "0.0.1"
     walk.check_lock()
+    walk.check_index(SHADOW)
     walk("update", SHADOW)
-    assert walk.locked(SHADOW)["version"] == "==0.0.1"
+    walk.check_lock()
 
 
 def install_requirements(walk: ProjectRun) -> None:
@@ -376,7 +363,7 @@ def install_source(walk: ProjectRun) -> None:
 
 def uninstall(walk: ProjectRun) -> None:
     walk("uninstall", "idna")
-    assert "idna" not in walk.entries()
+    assert "idna" not in walk.sources_and_entries()[1]
     assert walk.installed("idna") is None
     walk.check_lock()
 
@@ -401,7 +388,7 @@ def clean(walk: ProjectRun) -> None:
 
 
 def skip_lock(walk: ProjectRun) -> None:
-    walk.unchanged("install", "--skip-lock", *walk.categories)
+    walk.keeps_files("install", "--skip-lock", *walk.categories)
 
 
 def sync_system(walk: ProjectRun) -> None:
@@ -460,51 +447,27 @@ NEWEST_ONLY = (pure_python, pylock, audit)
 WHOLE = "public first, lonely, index="
 DIFFERING = {WHOLE, "public first"}
 # Further cells of CI, by layout.
-ALSO = {
+ALSO: dict[str, set[Cell]] = {
     "only": {deploy, requirements, run_pip, uninstall},
     "public first": {shadowed, requirements},
     "lonely first": {shadowed},
     "two domains": {run_pip},
     "category": {requirements},
+    WHOLE: {*ALL, *NEWEST_ONLY},
 }
-
-
-def cells_of(version: str, name: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-    """Return what CI tries of one version in one layout, and what there is in all."""
-    if version != NEWEST:
-        return FEW if version == OLDER[0] and name in DIFFERING else (), ALL
-    every = (*ALL[:3], *NEWEST_ONLY, *ALL[3:])
-    if name == WHOLE:
-        return every, every
-    wanted = {*FEW, *ALSO.get(name, ())}
-    return tuple(cell for cell in every if cell in wanted), every
 
 
 def cases() -> Iterator[Any]:
     """Yield version, layout and cells of each test: for CI, and those which it leaves out."""
-    for version in (NEWEST, *OLDER):
-        for name in NAMES:
-            some, every = cells_of(version, name)
-            if some:
-                short = f"{version}-{name}" + ("-few" if some != every else "")
-                yield pytest.param(version, name, some, id=short, marks=pytest.mark.wide)
-            if some != every:
-                whole = f"{version}-{name}"
-                yield pytest.param(version, name, every, id=whole, marks=pytest.mark.matrix)
-
-
-def failures(walk: ProjectRun, cells: tuple[Cell, ...], record: dict[str, str]) -> list[str]:
-    """Go through the cells; return what went wrong."""
-    wrong = []
-    for cell in cells:
-        try:
-            cell(walk)
-        except AssertionError as error:
-            record[cell.__name__] = "FAIL"
-            wrong.append(f"--- {cell.__name__}\n{error}")
-        else:
-            record[cell.__name__] = "ok"
-    return wrong
+    for version, name in itertools.product((NEWEST, *OLDER), NAMES):
+        every, wanted = ALL, set(FEW if version == OLDER[0] and name in DIFFERING else ())
+        if version == NEWEST:
+            every, wanted = (*ALL[:3], *NEWEST_ONLY, *ALL[3:]), {*FEW, *ALSO.get(name, ())}
+        some = tuple(cell for cell in every if cell in wanted)
+        if some:
+            yield pytest.param(version, name, some, id=f"{version}-{name}-ci", marks=WIDE)
+        if some != every:
+            yield pytest.param(version, name, every, id=f"{version}-{name}", marks=MATRIX)
 
 
 @pytest.mark.parametrize(("version", "name", "cells"), [*cases()])
@@ -523,7 +486,13 @@ def test_every_command_of_a_version_works_in_a_layout(
     env = sandbox.environ(clean_env) | {"PIPENV_CA_CACHE_DIR": str(tmp_path / "tokens")}
     env["PIPENV_CA_PIPENV"] = str(clients.pipenv(version))
     walk = ProjectRun(version, layouts(sandbox, mirror)[name], project, env, sandbox)
-    results: dict[str, str] = {}
+    results = dict.fromkeys((cell.__name__ for cell in cells), "ok")
     record_property("cells", (version, name, results))
-    wrong = failures(walk, cells, results)
+    wrong = []
+    for cell in cells:
+        try:
+            cell(walk)
+        except AssertionError as error:
+            results[cell.__name__] = "FAIL"
+            wrong.append(f"--- {cell.__name__}\n{error}")
     assert not wrong, "\n".join(wrong)

@@ -10,10 +10,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_with
 from support.programs import PIPENV_CA, Result
 from support.projects import source
 from support.runs import StandIn, Terminal, get_token, started, wait_for
+from support.traces import files_with
 from support.workspace import Workspace
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from dataclasses import replace
@@ -24,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from codeartifact_pipenv.endpoint import RepositoryEndpoint
+    from support.users import User
 
-    Ask = Callable[..., Result]
-    Deny = Callable[[str], None]
+    from codeartifact_pipenv.endpoint import RepositoryEndpoint
 
 APART = endpoint_for(Domain("other-dom", "123456789012", "us-east-1"), "apart")
 PUBLISHED = {
@@ -42,7 +40,7 @@ PUBLISHED = {
 
 
 @pytest.fixture(scope="module")
-def stock(
+def sandbox(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
     """Repositories with packages of every origin.
@@ -54,7 +52,7 @@ def stock(
     for name in ("six", "idna", "old-public"):
         make_wheel(public, name, "1.5")
     options: dict[str, Any] = {"domain": "my-dom", "repository": "store", "public": public}
-    with Sandbox(**options, upstream=True, base=clean_base) as sandbox:
+    with Sandbox(**options, base=clean_base) as sandbox:
         places = {
             "shared": sandbox.add_repository("shared"),
             "team": sandbox.add_repository("team", upstreams=["shared", "store"]),
@@ -76,25 +74,15 @@ def stock(
 
 
 @pytest.fixture
-def team(stock: Sandbox) -> RepositoryEndpoint:
-    return stock.endpoint._replace(repository="team")
+def team(sandbox: Sandbox) -> RepositoryEndpoint:
+    return sandbox.endpoint._replace(repository="team")
 
 
-@pytest.fixture
-def env(stock: Sandbox, clean_env: dict[str, str]) -> dict[str, str]:
-    return stock.environ(clean_env)
-
-
-@pytest.fixture
-def ask(env: dict[str, str], project: Path) -> Ask:
-    """Return a function that runs the command, which ends with a status."""
-
-    def ask(*words: str, status: int = 0, **more: str) -> Result:
-        done = run(PIPENV_CA, "packages", *words, env=env | more, cwd=project)
-        assert done.status == status, done.output
-        return done
-
-    return ask
+def ask(user: User, *words: str, status: int = 0, **env: str) -> Result:
+    """Run the command, which ends with a status."""
+    done = user.run("packages", *words, env=user.env | env)
+    assert done.status == status, done.output
+    return done
 
 
 def rows(done: Result) -> dict[tuple[str, str], tuple[str | None, str | None]]:
@@ -104,7 +92,7 @@ def rows(done: Result) -> dict[tuple[str, str], tuple[str | None, str | None]]:
 
 
 def test_published_and_fetched_packages_of_upstreams_are_listed(
-    team: RepositoryEndpoint, ask: Ask
+    team: RepositoryEndpoint, user: User
 ) -> None:
     """With --published, fetched ones are left out."""
     published = {
@@ -114,27 +102,27 @@ def test_published_and_fetched_packages_of_upstreams_are_listed(
         ("orb-tools", "team"): ("3.0a1", "published"),
     }
     fetched = dict.fromkeys([("old-public", "team"), ("six", "team")], (None, "fetched"))
-    assert rows(ask(team.simple_url, "--json")) == published | fetched
-    assert rows(ask(team.simple_url, "--json", "--published")) == published
+    assert rows(ask(user, team.simple_url, "--json")) == published | fetched
+    assert rows(ask(user, team.simple_url, "--json", "--published")) == published
 
 
 @pytest.mark.wide
-def test_newest_adds_versions_of_fetched_packages(stock: Sandbox, ask: Ask) -> None:
-    before = stock.count("ListPackageVersions")
-    found = rows(ask(stock.endpoint.url, "--json"))
+def test_newest_adds_versions_of_fetched_packages(sandbox: Sandbox, user: User) -> None:
+    calls = Calls(sandbox)
+    found = rows(ask(user, sandbox.endpoint.url, "--json"))
     assert found == dict.fromkeys([("old-public", "store"), ("six", "store")], (None, "fetched"))
-    assert stock.count("ListPackageVersions") == before
-    found = rows(ask(stock.endpoint.url, "--json", "--newest"))
+    assert calls.count("ListPackageVersions") == 0
+    found = rows(ask(user, sandbox.endpoint.url, "--json", "--newest"))
     assert found["six", "store"] == ("1.5", "fetched")
 
 
 def test_without_arguments_the_repositories_of_the_pipfile_are_listed(
-    stock: Sandbox, team: RepositoryEndpoint, ask: Ask, project: Path
+    sandbox: Sandbox, team: RepositoryEndpoint, user: User, project: Path
 ) -> None:
-    named = {"team": team, "store": stock.endpoint}
+    named = {"team": team, "store": sandbox.endpoint}
     sources = [source(place, "aws:${ONE_TOKEN}@", name) for name, place in named.items()]
     write_pipfile(project, *sources, source(APART, "aws:${TWO_TOKEN}@", "other"))
-    lines = ask().stdout.splitlines()
+    lines = ask(user).stdout.splitlines()
     assert lines[0].split() == ["Package", "Newest", "Origin", "Repository"]
     assert [line.split() for line in lines if line.startswith("orb-")] == [
         ["orb-apart", "5.0", "published", "other-dom/apart"],
@@ -147,10 +135,10 @@ def test_without_arguments_the_repositories_of_the_pipfile_are_listed(
 
 
 @pytest.mark.wide
-def test_json_has_the_full_place_of_a_package_once(team: RepositoryEndpoint, ask: Ask) -> None:
+def test_json_has_the_full_place_of_a_package_once(team: RepositoryEndpoint, user: User) -> None:
     """All the repositories through which it is reached are named."""
     shared = team.url.replace("/team/", "/shared/")
-    document = json.loads(ask(team.url, shared, "--json", "--published").stdout)
+    document = json.loads(ask(user, team.url, shared, "--json", "--published").stdout)
     assert document["gaps"] == []
     assert [each for each in document["packages"] if each["repository"] == "shared"] == [
         {
@@ -167,14 +155,14 @@ def test_json_has_the_full_place_of_a_package_once(team: RepositoryEndpoint, ask
 
 
 def test_a_name_lists_its_versions_newest_first(
-    team: RepositoryEndpoint, ask: Ask, project: Path
+    team: RepositoryEndpoint, user: User, project: Path
 ) -> None:
     write_pipfile(project, source(team, name="team"))
-    lines = ask("Orb_Common").stdout.splitlines()
+    lines = ask(user, "Orb_Common").stdout.splitlines()
     assert lines[0].split() == ["Version", "Origin", "Published", "Repository"]
     assert [line.split()[0] for line in lines[1:]] == ["2.1.0rc1", "2.0.0", "1.10.0", "1.9.0"]
     assert all(re.search(r" published  \d{4}-\d\d-\d\d +team$", line) for line in lines[1:])
-    document = json.loads(ask("six", team.url, "--json").stdout)
+    document = json.loads(ask(user, "six", team.url, "--json").stdout)
     assert (document["package"], document["gaps"]) == ("six", [])
     found = {(v["version"], v["origin"], v["published_at"]) for v in document["versions"]}
     assert found == {("1.5", "fetched", None)}
@@ -183,33 +171,31 @@ def test_a_name_lists_its_versions_newest_first(
 
 @pytest.mark.wide
 def test_a_missing_name_is_an_error_and_an_empty_repository_a_warning(
-    team: RepositoryEndpoint, ask: Ask
+    team: RepositoryEndpoint, user: User
 ) -> None:
-    done = ask("orb-comon", team.url, status=1)
+    done = ask(user, "orb-comon", team.url, status=1)
     assert "error: Package orb-comon was not found in 1 repository: team." in done.stderr
-    assert "Only one package" in ask("a", "b", team.url, status=2).stderr
-    done = ask(team.url.replace("/team/", "/empty/"))
+    assert "Only one package" in ask(user, "a", "b", team.url, status=2).stderr
+    done = ask(user, team.url.replace("/team/", "/empty/"))
     said = "Repository empty of my-dom (account 123456789012, us-east-1) holds no packages."
     assert (done.stdout, done.stderr) == ("", f"warning: {said}\n")
 
 
 @pytest.fixture
-def deny(stock: Sandbox) -> Iterator[Deny]:
+def deny(sandbox: Sandbox) -> Iterator[Callable[[str], None]]:
     """Return a function that denies an action until the test ends."""
-    with contextlib.ExitStack() as stack:
-
-        def deny(action: str) -> None:
-            stock.deny(action)
-            stack.callback(stock.allow, action)
-
-        yield deny
+    yield sandbox.deny
+    for action in ("ListPackages", "DescribeRepository", "ListPackageVersions"):
+        sandbox.allow(f"codeartifact:{action}")
 
 
-def test_the_missing_permission_is_named(team: RepositoryEndpoint, ask: Ask, deny: Deny) -> None:
+def test_the_missing_permission_is_named(
+    team: RepositoryEndpoint, user: User, deny: Callable[[str], None]
+) -> None:
     deny("codeartifact:ListPackages")
     said = "AWS denies ListPackages for repository team of my-dom ", " [list-denied]"
     hint = "hint: Ask for codeartifact:ListPackages in your identity's policy"
-    assert_error(ask(team.url, status=1), 1, *said, hint)
+    assert_error(ask(user, team.url, status=1), 1, *said, hint)
 
 
 @pytest.mark.wide
@@ -219,17 +205,16 @@ def test_the_missing_permission_is_named(team: RepositoryEndpoint, ask: Ask, den
 )
 def test_a_denied_detail_leaves_a_gap_for_each_repository_and_a_warning(
     team: RepositoryEndpoint,
-    ask: Ask,
-    deny: Deny,
+    user: User,
+    deny: Callable[[str], None],
     operation: str,
     lost: set[tuple[str, str]],
     count: int,
 ) -> None:
     deny(f"codeartifact:{operation}")
-    done = ask(team.url, "--json", "--published")
+    done = ask(user, team.url, "--json", "--published")
     found = rows(done)
-    known = {("old-private", "team"), ("orb-common", "team"), ("orb-shared", "shared")}
-    assert known & set(found) == known - lost
+    assert {("orb-common", "team"), ("orb-shared", "shared")} - set(found) == lost
     assert f"AWS denies {operation} for repository team" in done.stderr
     assert [gap["code"] for gap in json.loads(done.stdout)["gaps"]] == ["list-denied"] * count
     if operation == "ListPackageVersions":
@@ -239,30 +224,28 @@ def test_a_denied_detail_leaves_a_gap_for_each_repository_and_a_warning(
 
 
 def test_a_missing_repository_is_found_before_it_is_listed(
-    stock: Sandbox, team: RepositoryEndpoint, ask: Ask
+    sandbox: Sandbox, team: RepositoryEndpoint, user: User
 ) -> None:
-    calls = Calls(stock)
-    done = ask(team.url.replace("team", "taem"), status=1)
+    calls = Calls(sandbox)
+    done = ask(user, team.url.replace("team", "taem"), status=1)
     assert "error: AWS does not find repository taem of my-dom" in done.stderr
     assert done.stderr.splitlines()[0].endswith("[repository-missing]")
     assert calls.count("ListPackages") == 0
 
 
-def test_a_token_does_not_replace_credentials(
-    stock: Sandbox, team: RepositoryEndpoint, env: dict[str, str], project: Path
-) -> None:
-    bare = without_credentials(env) | {TOKEN_VARIABLE: get_token(stock)}
-    done = run(PIPENV_CA, "packages", team.url, env=bare, cwd=project)
+def test_a_token_does_not_replace_credentials(team: RepositoryEndpoint, user: User) -> None:
+    bare = without_credentials(user.env) | {TOKEN_VARIABLE: user.token()}
+    done = user.run("packages", team.url, env=bare)
     assert done.status == 1
     assert "[no-credentials]" in done.stderr
     assert TOKEN_VARIABLE not in done.stderr
 
 
 def test_accounts_that_are_not_allowed_are_not_asked(
-    stock: Sandbox, team: RepositoryEndpoint, ask: Ask
+    sandbox: Sandbox, team: RepositoryEndpoint, user: User
 ) -> None:
-    calls = Calls(stock)
-    done = ask(team.url, status=2, PIPENV_CA_ALLOWED_OWNERS="999999999999")
+    calls = Calls(sandbox)
+    done = ask(user, team.url, status=2, PIPENV_CA_ALLOWED_OWNERS="999999999999")
     assert "belongs to an account that is not allowed" in done.stderr
     assert calls.to_aws() == 0
 
@@ -271,11 +254,9 @@ def test_accounts_that_are_not_allowed_are_not_asked(
 def test_two_thousand_packages_are_listed_with_few_calls(
     tmp_path: Path, clean_base: dict[str, str], clean_env: dict[str, str], project: Path
 ) -> None:
-    first = make_wheel(tmp_path / "wheels", "orb-0000", "1.0")
     with Sandbox(base=clean_base, upstream=False) as sandbox:
-        sandbox.publish(first)
-        state = sandbox._state
-        held = state.repository(sandbox.endpoint.domain, sandbox.endpoint.repository)
+        sandbox.publish(make_wheel(tmp_path / "wheels", "orb-0000", "1.0"))
+        held = sandbox._state.repository(*sandbox.endpoint[:2])
         assert held is not None
         package = held.packages["orb-0000"]
         fetched = replace(package, restrictions=FETCHED)
@@ -285,10 +266,9 @@ def test_two_thousand_packages_are_listed_with_few_calls(
         env = sandbox.environ(clean_env)
         done = run(*words, env=env, cwd=project, timeout=120)
         assert (done.status, done.stderr) == (0, "")
-        found = json.loads(done.stdout)["packages"]
-        assert len(found) == 2000
-        assert sum(p["newest"] == "1.0" for p in found) == 1001
-        assert sandbox.count("ListPackages") == 2
-        assert sandbox.count("ListPackageVersions") == 1001
+        newest = [package["newest"] for package in json.loads(done.stdout)["packages"]]
+        assert (len(newest), newest.count("1.0")) == (2000, 1001)
+        calls = [sandbox.count(name) for name in ("ListPackages", "ListPackageVersions")]
+        assert calls == [2, 1001]
         done = run(*words, "--published", env=env, cwd=project, timeout=120)
         assert len(json.loads(done.stdout)["packages"]) == 1001

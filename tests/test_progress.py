@@ -17,47 +17,49 @@ if TYPE_CHECKING:
 
     from support.users import User
 
-_ERASE = "\r\x1b[K"
-_WORK = """
-import sys, time
-from codeartifact_pipenv.report import Report
-report = Report(tells_progress={tells})
-with report.working("does something"):
-    time.sleep({seconds})
-    {more}
-print("done")
-"""
+WIDE = pytest.mark.wide
+ERASE = "\r\x1b[K"
+LINE = f"pipenv-ca does something ...{ERASE}"
 
 
-def on_terminal(words: list[str], env: Mapping[str, str], folder: Path, kind: str = "xterm") -> str:
+def shown(words: list[str], env: Mapping[str, str], folder: Path, kind: str = "xterm") -> str:
     with Terminal(*words, env={**env, "TERM": kind}, cwd=folder) as terminal:
         terminal.finish()
     return terminal.shown
 
 
-def work(seconds: float, tells: bool = True, more: str = "pass") -> list[str]:
-    return [sys.executable, "-c", _WORK.format(seconds=seconds, tells=tells, more=more)]
+def work(code: str, tells: bool = True) -> list[str]:
+    """Return a program that works with a report."""
+    start = "import time; from codeartifact_pipenv.report import Report\n"
+    start += f"report = Report(tells_progress={tells})\nwith report.working('does something'):"
+    return [sys.executable, "-c", f"{start} {code}\nprint('done')"]
 
 
-def test_slow_work_shows_a_line_and_removes_it(clean_env: dict[str, str], tmp_path: Path) -> None:
-    line = f"pipenv-ca does something ...{_ERASE}done\r\n"
-    assert on_terminal(work(1.4), clean_env, tmp_path) == line
-    assert on_terminal(work(0.1), clean_env, tmp_path) == "done\r\n"
-
-
-@pytest.mark.wide
-def test_progress_is_hidden_from_dumb_terminals_and_clients(
-    clean_env: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("code", "kind", "tells", "wanted"),
+    [
+        ("time.sleep(1.4)", "xterm", True, f"{LINE}done\r\n"),
+        ("time.sleep(0.1)", "xterm", True, "done\r\n"),
+        pytest.param("time.sleep(1.2)", "dumb", True, "done\r\n", marks=WIDE),
+        pytest.param("time.sleep(1.2)", "xterm", False, "done\r\n", marks=WIDE),  # for a client
+        pytest.param(
+            *("time.sleep(1.4); report.warning('It is late.')", "xterm", True),
+            f"{LINE}warning: It is late.\r\ndone\r\n",
+            marks=WIDE,
+        ),
+    ],
+)
+def test_slow_work_shows_a_line_and_removes_it(
+    code: str, kind: str, tells: bool, wanted: str, clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    assert on_terminal(work(1.2), clean_env, tmp_path, "dumb") == "done\r\n"
-    assert on_terminal(work(1.2, tells=False), clean_env, tmp_path) == "done\r\n"
+    assert shown(work(code, tells), clean_env, tmp_path, kind) == wanted
 
 
-@pytest.mark.wide
+@WIDE
 def test_progress_is_hidden_while_a_program_asks_for_a_password(
     clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    words = work(0, more="import getpass; getpass.getpass('MFA: ')")
+    words = work("import getpass; getpass.getpass('MFA: ')")
     with Terminal(*words, env={**clean_env, "TERM": "xterm"}, cwd=tmp_path) as terminal:
         time.sleep(1.6)
         terminal.type(b"1\n")
@@ -66,15 +68,7 @@ def test_progress_is_hidden_while_a_program_asks_for_a_password(
     assert "does" not in terminal.shown
 
 
-@pytest.mark.wide
-def test_warning_during_progress_gets_its_own_line(
-    clean_env: dict[str, str], tmp_path: Path
-) -> None:
-    said = on_terminal(work(1.4, more='report.warning("It is late.")'), clean_env, tmp_path)
-    assert said == f"pipenv-ca does something ...{_ERASE}warning: It is late.\r\ndone\r\n"
-
-
-@pytest.mark.wide
+@WIDE
 @pytest.mark.shows_token("output")
 @pytest.mark.parametrize(
     ("words", "told"),
@@ -93,8 +87,8 @@ def test_verbs_show_progress_on_a_terminal_only(words: str, told: str, user: Use
     write_pipfile(user.folder, *first, own, f"[packages]\n{package}\n")
     user.sandbox.delay(1.5, on="packages" if words == "lock" else "api")
     try:
-        said = on_terminal([PIPENV_CA, *words.split()], user.env, user.folder)
-        assert f"pipenv-ca {told} ...{_ERASE}" in said
+        said = shown([PIPENV_CA, *words.split()], user.env, user.folder)
+        assert f"pipenv-ca {told} ...{ERASE}" in said
         assert said.count(told) == 1
         done = user.run("--ca-refresh", *words.split())
         assert told not in done.output

@@ -102,8 +102,7 @@ def test_json_output_is_one_document_with_plan_and_result(account: Account) -> N
     assert (found["as_wanted"], found["identity"]) == (True, account.sandbox.user.arn)
     assert "[[source]]" in found["next"]["source"]
     again = account.json(*ACME, "--description", "Ours")
-    assert (again["plan"], again["done"], again["as_wanted"]) == ([], [], True)
-    assert len(again["present"]) == 3
+    assert (again["plan"], len(again["present"])) == ([], 3)
     account.sandbox.deny("codeartifact:CreateRepository")
     said = account.says(*ACME, "--store", "second", "--yes", "--json", status=1)
     failed, _ = json.JSONDecoder().raw_decode(said)
@@ -120,7 +119,6 @@ def test_a_repository_that_already_reaches_pypi_needs_no_store(account: Account)
     assert (found["plan"], found["notes"]) == ([], [])
     words = ("--domain", "acme", "--repository", "mirror")
     assert "connected to public:pypi itself" in account.says(*words)
-    assert list(account.repositories()) == ["mirror", "team"]
 
 
 def test_repositories_are_created_in_a_domain_of_another_account(account: Account) -> None:
@@ -149,10 +147,7 @@ OTHERS = [f"other-{number}" for number in range(10)]
     ids=["npm", "npm store", "store with upstreams", "ten upstreams", "key", "owner"],
 )
 def test_a_conflict_is_explained_and_nothing_is_changed(
-    account: Account,
-    repositories: list[tuple[str, ...]],
-    words: tuple[str, ...],
-    said: str,
+    account: Account, repositories: list[tuple[str, ...]], words: tuple[str, ...], said: str
 ) -> None:
     account.aws.create_domain(domain="acme")
     for repository in repositories:
@@ -160,9 +155,7 @@ def test_a_conflict_is_explained_and_nothing_is_changed(
     before = account.writes()
     output = account.says(*ACME, *words, "--yes", status=1)
     assert said in output
-    assert "[provision-conflict]" in output
-    assert "hint: " in output
-    assert "  + " not in output
+    assert "[provision-conflict]\nhint: " in output
     assert account.writes() == before
 
 
@@ -170,19 +163,12 @@ def test_a_conflict_is_explained_and_nothing_is_changed(
 @pytest.mark.parametrize(
     "words",
     [
-        ("--kms-key", "alias/mine"),
-        ("--store", "team"),
-        ("--tags", "alone"),
-        ("--grant-read", "*"),
-        ("--domain-owner", "12"),
-        ("--domain", "No_Domain"),
-        ("--wait", "nan"),
+        *("--kms-key alias/mine", "--store team", "--tags alone", "--grant-read *"),
+        *("--domain-owner 12", "--domain No_Domain", "--wait nan"),
     ],
 )
-def test_invalid_options_are_refused_before_any_change_in_aws(
-    account: Account, words: tuple[str, ...]
-) -> None:
-    said = account.says(*ACME, *words, "--yes", status=2)
+def test_invalid_options_are_refused_before_any_change_in_aws(account: Account, words: str) -> None:
+    said = account.says(*ACME, *words.split(), "--yes", status=2)
     assert "error: " in said
     assert "hint: " in said
     assert account.writes() == []
@@ -194,14 +180,11 @@ def test_a_missing_permission_or_quota_is_named_and_the_next_run_continues(
 ) -> None:
     for number in range(9):
         account.aws.create_domain(domain=f"other-{number}")
-    said = account.says(*ACME, "--yes", status=1)
-    assert "[quota-exceeded]" in said
-    assert "Service Quotas" in said
+    assert "[quota-exceeded]" in account.says(*ACME, "--yes", status=1)
     account.aws.delete_domain(domain="other-0")
     account.sandbox.deny("codeartifact:AssociateExternalConnection")
     said = account.says(*ACME, "--yes", status=1)
     assert "AWS denies codeartifact:AssociateExternalConnection on arn:aws:codeartifact:" in said
-    assert "[operation-denied]" in said
     assert "provision policy admin" in said
     account.sandbox.allow("codeartifact:AssociateExternalConnection")
     account.says(*ACME, "--yes")
@@ -278,47 +261,32 @@ def test_a_policy_that_changes_during_the_run_is_not_overwritten(
     account.says(*ACME, "--yes", "--grant-read", OTHER)
     found = account.statements()
     assert THEIRS in found
-    ours = [each for each in found if each != THEIRS]
-    assert [len(each["Principal"]["AWS"]) for each in ours] == [1 + had_one]
+    (ours,) = (each for each in found if each != THEIRS)
+    assert len(ours["Principal"]["AWS"]) == 1 + had_one
+    assert had_one or "Sid" not in ours  # it must be unique in a policy
 
 
 @pytest.mark.wide
 def test_other_accounts_may_get_a_token_read_and_publish(account: Account) -> None:
-    """They are added to the statements of a policy; the output says what their users need."""
-    said = account.says(*ACME, "--yes", "--grant-publish", OTHER)
+    """The output says what their users need; the property test follows later changes."""
+    said = account.says(*ACME, "--yes", "--grant-publish", OTHER, "--grant-read", "o-abcdefghij")
     assert "pipenv-ca provision policy publisher --domain acme" in said
-    (token,) = account.statements(None)
-    read, publish = account.statements()
+    token, _ = account.statements(None)
+    read, members, publish = account.statements()
     them = {"AWS": [f"arn:aws:iam::{OTHER}:root"]}
     assert token["Principal"] == read["Principal"] == publish["Principal"] == them
     assert "codeartifact:GetAuthorizationToken" in token["Action"]
     assert "codeartifact:ReadFromRepository" in read["Action"]
+    assert members["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": ["o-abcdefghij"]}}
     assert publish["Action"] == ["codeartifact:PublishPackageVersion"]
     assert publish["Resource"].endswith(":package/acme/team/pypi//*")
-    account.put_statements(THEIRS)
-    for words in (
-        ("--grant-read", OTHER),
-        ("--grant-publish", "o-abcdefghij"),
-        ("--grant-read", "111111111111", "--grant-read", "o-0123456789"),
-    ):
-        account.says(*ACME, "--yes", *words)
-        assert account.json(*ACME, *words)["plan"] == []
-    theirs, accounts, organizations, _ = account.statements()
-    assert (theirs, "Sid" in accounts) == (THEIRS, False)  # a Sid must be unique in a policy
-    roots = ["arn:aws:iam::111111111111:root", *them["AWS"]]
-    assert accounts["Principal"] == {"AWS": roots}
-    ids = {"aws:PrincipalOrgID": ["o-0123456789", "o-abcdefghij"]}
-    assert organizations["Condition"] == {"StringEquals": ids}
 
 
 @pytest.mark.wide
 def test_tags_go_to_all_resources_and_the_key_to_the_domain(account: Account) -> None:
-    """The property test follows each later change of them."""
     account.says(*ACME, "--yes", "--kms-key", KEY, "--tags", "team=acme", "cost=42")
     assert account.aws.describe_domain(domain="acme")["domain"]["encryptionKey"] == KEY
     for name in ("domain/acme", "repository/acme/team", "repository/acme/pypi-store"):
         arn = f"arn:aws:codeartifact:us-east-1:{OWNER}:{name}"
         tags = account.aws.list_tags_for_resource(resourceArn=arn)["tags"]
         assert {each["key"]: each["value"] for each in tags} == {"team": "acme", "cost": "42"}
-    again = account.json(*ACME, "--kms-key", "mine", "--tags", "team=ours", "--dry-run")
-    assert [step["reason"] for step in again["plan"]] == ["it has team=acme"] * 3

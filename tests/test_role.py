@@ -1,14 +1,16 @@
-"""The role setting and the settings of single domains."""
+"""The role that a token is requested with: of the settings, of a domain, of a GitHub Actions job."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from support.github import github
-from support.identities import ROLE, section
+from support.github import PASSWORD, github
 from support.projects import source, write_pipfile
 from support.runs import Calls, assert_error, without_credentials
+from support.sandbox import IDENTITY
+from support.traces import files_with
+from support.workspace import section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
 
+ROLE = "arn:aws:iam::123456789012:role/team/reader"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/writer"
 IN_ROLE = "arn:aws:sts::123456789012:assumed-role/reader/pipenv-ca"
 FAR_OWNER = "210987654321"
@@ -153,21 +156,10 @@ def test_packages_and_provision_make_all_calls_in_the_role(
 
 
 @wide
-def test_doctor_shows_the_role_and_the_credentials_that_assume_it(
-    sandbox: Sandbox, user: User, tmp_path: Path
-) -> None:
-    write_pipfile(user.folder, source(sandbox.endpoint), "[packages]\n")
-    done = user.run("doctor", "--all", env=own_file(user.env, tmp_path, OF_DOMAIN.format(ROLE)))
-    assert done.status == 0, done.output
-    assert IN_ROLE in done.stdout
-    assert f"from the environment, in role {ROLE}" in " ".join(done.stdout.split())
-
-
-@wide
 def test_each_domain_is_asked_with_its_profile_and_role(
     sandbox: Sandbox, user: User, tmp_path: Path
 ) -> None:
-    """This holds for the token and for each other call."""
+    """This holds for the token and for each other call. doctor shows both."""
     far = sandbox.add_repository("team", domain="role-dom", owner=FAR_OWNER)
     config = tmp_path / "config"
     owners = {"near": "123456789012", "far": FAR_OWNER}
@@ -177,13 +169,90 @@ def test_each_domain_is_asked_with_its_profile_and_role(
         'domains.my-dom-123456789012.profile = "near"\n'
         f'[domains.role-dom-{FAR_OWNER}]\nprofile = "far"\nrole = "{ROLE}"\n'
     )
-    sources = (source(sandbox.endpoint), source(far, "aws:${FAR_TOKEN}@", "far"))
+    sources = (source(far, "aws:${FAR_TOKEN}@", "far"), source(sandbox.endpoint))
     write_pipfile(user.folder, *sources, "[packages]\n")
     env = own_file(without_credentials(user.env), tmp_path, text)
     env["AWS_CONFIG_FILE"] = str(config)
     before, calls = len(sandbox.requests), Calls(sandbox)
     done = user.run("doctor", "--all", env=env)
     assert done.status == 0, done.output
-    assert callers(sandbox, calls) == [sandbox.user.arn, IN_ROLE]
+    assert IN_ROLE in done.stdout
+    assert f"profile far, in role {ROLE}" in " ".join(done.stdout.split())
+    assert callers(sandbox, calls) == [IN_ROLE, sandbox.user.arn]
     asked = [each for each in sandbox.requests[before:] if each.name == "DescribeRepository"]
     assert len({each.credential for each in asked}) == 2
+
+
+# --- the identity token of a GitHub Actions job, without another action --------------------
+
+JOB = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/ci"}
+URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
+
+
+@wide
+def test_wrapper_keyring_and_doctor_use_the_role_of_a_job(
+    sandbox: Sandbox, user: User, tmp_path: Path
+) -> None:
+    """The name of the role is enough."""
+    calls = Calls(sandbox)
+    with github(JOB | without_credentials(user.env)) as job:
+        token = user.run("token", user.url, env=job.env)
+        assert (token.status, token.stderr) == (0, "")
+        assert user.keyring(env=job.env).stdout == token.stdout
+        assert job.asked == [("/id?api=2&audience=sts.amazonaws.com", f"Bearer {PASSWORD}")]
+        assert calls.count() == 1
+        doctor = user.run("doctor", "--all", env=job.env)
+    assert "assumed-role/ci/pipenv-ca-acme-app-77" in doctor.stdout
+    for secret in (PASSWORD, IDENTITY):
+        assert secret not in doctor.output
+        assert files_with(secret, [tmp_path]) == []
+
+
+@wide
+def test_github_is_not_asked_with_other_credentials_or_without_a_role(user: User) -> None:
+    with github(JOB | user.env) as job:
+        assert user.run("token", user.url, env=job.env).status == 0
+        bare = without_credentials(job.env)
+        del bare["AWS_ROLE_ARN"]
+        assert_error(user.run("token", user.url, env=bare), 1, "[no-credentials]")
+        assert job.asked == []
+
+
+@wide
+@pytest.mark.parametrize(
+    ("status", "body", "changes", "reason"),
+    [
+        (403, b"{}", {}, "it answered with status 403"),
+        (200, b"<html>", {}, "its answer does not contain one"),
+        *(
+            (200, b"", {URL: url}, "")
+            for url in ("http://actions.example/id", "https://[::1]:1", "id")
+        ),
+    ],
+)
+def test_an_answer_or_address_without_an_identity_is_one_error(
+    *, status: int, body: bytes, changes: dict[str, str], reason: str, user: User
+) -> None:
+    """The hint names the permission that the job needs; its password is not shown."""
+    with github(JOB | without_credentials(user.env), status, body) as job:
+        done = user.run("token", user.url, env=job.env | changes)
+    assert_error(done, 1, "[github-identity]", reason, "permissions: id-token: write")
+    assert PASSWORD not in done.output
+
+
+@wide
+@pytest.mark.parametrize("variable", ["AWS_ROLE_ARN", "GITHUB_ACTIONS", URL])
+def test_the_error_names_the_permission_that_a_job_lacks(variable: str, user: User) -> None:
+    """Other jobs do not get this hint."""
+    (user.folder / "Pipfile").write_text(f"[[source]]\nname = 'ca'\nurl = '{user.url}'\n")
+    with github(JOB | without_credentials(user.env) | {"GITHUB_ACTIONS": "true"}) as job:
+        lacks = {variable, URL}
+        env = {name: value for name, value in job.env.items() if name not in lacks}
+        done = user.run("token", user.url, env=env)
+        doctor = user.run("doctor", env=env)
+        is_told = variable == URL
+        assert_error(done, 1, "No AWS credentials were found")
+        for output in (done.output, doctor.output):
+            assert ("permissions: id-token: write" in output) == is_told
+        keys = {name: value for name, value in user.env.items() if name.startswith("AWS_")}
+        assert user.run("token", user.url, env=env | keys).status == 0

@@ -28,7 +28,6 @@ from support.sandbox import (
     FakePublicIndex,
     Http,
     RepositoryClient,
-    ask,
     client,
     enter,
     get_token,
@@ -83,66 +82,37 @@ def attributes(page: bytes, name: str) -> list[str]:
     return [html.unescape(value) for value in re.findall(rf'{name}="([^"]*)"', page.decode())]
 
 
-def test_a_token_has_the_shape_of_a_real_one(inside: Sandbox) -> None:
-    answer = client().get_authorization_token(domain="demo", domainOwner=OWNER)
-    token = answer["authorizationToken"]
+@pytest.mark.usefixtures("inside")
+def test_a_token_has_the_shape_of_a_real_one() -> None:
+    token = client().get_authorization_token(domain="demo", domainOwner=OWNER)["authorizationToken"]
     assert re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){4}", token)
     assert 1200 <= len(token) <= 1500
-    head = token.split(".")[0]
-    header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     assert {"ver", "isu", "enc", "tag", "exp", "alg", "iv"} == set(header)
     assert header["exp"] - header["isu"] == 43200
-    assert inside.count("GetAuthorizationToken") == 1
 
 
-NO_SIGNATURE = Config(signature_version=UNSIGNED)
+FAR = {"region": "eu-west-1", "endpoint_url": "https://codeartifact.us-east-1.amazonaws.com"}
+NO_SIGNATURE = {"config": Config(signature_version=UNSIGNED)}
 REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "too short": ({}, {"durationSeconds": 899}, "ValidationException"),
     "too long": ({}, {"durationSeconds": 43201}, "ValidationException"),
     "another owner": ({}, {"domainOwner": "0" * 12}, "ResourceNotFoundException"),
-    "another region": ({"region": "eu-west-1"}, {}, "ResourceNotFoundException"),
-    "wrong secret": ({"aws_secret_access_key": "x" * 40}, {}, "InvalidSignatureException"),
-    "session token": ({"aws_session_token": "x"}, {}, "UnrecognizedClientException"),
-    "unknown key": ({"aws_access_key_id": "AKIAIOSFODNN7X"}, {}, "UnrecognizedClientException"),
-    "unsigned": ({"config": NO_SIGNATURE}, {}, "MissingAuthenticationTokenException"),
+    "unsigned": (NO_SIGNATURE, {}, "MissingAuthenticationTokenException"),
+    "signed for another region": (FAR, {}, "InvalidSignatureException"),
 }
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("case", REFUSALS)
-def test_a_bad_request_for_a_token_gets_the_error_of_aws(inside: Sandbox, case: str) -> None:
-    settings, asked, code = REFUSALS[case]
-    keys = {
-        "aws_access_key_id": inside.user.access_key_id,
-        "aws_secret_access_key": inside.user.secret_access_key,
-    }
-    service = client(**(keys | settings))
-    assert refused(service.get_authorization_token, **({"domain": "demo"} | asked))[0] == code
-
-
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
-        ({"scope": ("sts", "us-east-1")}, "correct service: 'codeartifact'"),
-        ({"scope": ("codeartifact", "eu-west-1")}, "valid region, not 'eu-west-1'"),
-        ({"signed": {"X-Amz-Content-Sha256": "0" * 64}}, "does not match what was computed"),
-        ({"unsigned": {"X-Amz-Something": "1"}}, "not signed: x-amz-something"),
-        ({"body": b'{"ours": 1}', "body_instead": b'{"evil": 1}'}, "does not match"),
-    ],
-)
-def test_a_signature_holds_only_for_the_signed_request(
-    sandbox: Sandbox, changed: dict[str, Any], says: str
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(("settings", "asked", "code"), REFUSALS.values(), ids=REFUSALS)
+def test_a_bad_request_for_a_token_gets_the_error_of_aws(
+    settings: dict[str, Any], asked: dict[str, Any], code: str
 ) -> None:
-    answer = ask(sandbox, "POST", "/v1/authorization-token?domain=demo", **changed)
-    assert (answer.status, answer.headers["x-amzn-errortype"]) == (403, "InvalidSignatureException")
-    assert says in answer.json()["message"]
+    service = client(**settings)
+    assert refused(service.get_authorization_token, **{"domain": "demo", **asked})[0] == code
 
 
-def test_sts_knows_the_user_and_gives_keys_of_a_role_until_they_expire(inside: Sandbox) -> None:
-    """A duration of 0 gives the token the end of the role's session."""
-    assert client("sts").get_caller_identity()["Arn"] == inside.user.arn
-    false = client("sts", aws_access_key_id=inside.user.access_key_id, aws_secret_access_key="x")
-    assert refused(false.get_caller_identity)[0] == "SignatureDoesNotMatch"
+def test_keys_of_a_role_work_until_they_expire(inside: Sandbox) -> None:
     given = client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me", DurationSeconds=1800)
     keys = given["Credentials"]
     assumed = client(
@@ -150,9 +120,7 @@ def test_sts_knows_the_user_and_gives_keys_of_a_role_until_they_expire(inside: S
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],
     )
-    answer = assumed.get_authorization_token(domain="demo", durationSeconds=0)
-    assert abs((answer["expiration"] - keys["Expiration"]).total_seconds()) < 5
-    assert inside.requests[-1].credential == keys["AccessKeyId"]
+    assert assumed.get_authorization_token(domain="demo")["authorizationToken"]
     with inside._identities._moto() as (_, sts):
         (role,) = sts[OWNER]["aws"].assumed_roles
         role.expiration -= timedelta(hours=2)
@@ -162,39 +130,18 @@ def test_sts_knows_the_user_and_gives_keys_of_a_role_until_they_expire(inside: S
 def test_html_and_json_pages_list_the_same_files_under_every_spelling(
     repository: RepositoryClient,
 ) -> None:
-    page, document = repository.get("/acme-greeting/"), repository.page("ACME.greeting")
+    page, document = repository.get("acme-greeting/"), repository.page("ACME.greeting")
     files = document["files"]
-    assert page.headers["Content-Type"] == "text/html"
-    assert document["meta"]["api-version"] == "1.1"
     assert document["versions"] == ["1.0", "1.1"]
     links = [f"{file['url']}#sha256={file['hashes']['sha256']}" for file in files]
     assert attributes(page.data, "href") == links
-    assert attributes(page.data, "data-requires-python") == [">=3.8"]
-    assert files[0]["requires-python"] == ">=3.8"
+    assert attributes(page.data, "data-requires-python") == [files[0]["requires-python"]]
     for file in files:
         data = repository.get(f"Acme_Greeting/{file['url']}").data
         found = (hashlib.sha256(data).hexdigest(), len(data))
         assert found == (file["hashes"]["sha256"], file["size"])
     moved = repository.get("acme-alone")
     assert (moved.status, moved.headers["Location"]) == (301, "/pypi/pypi-store/simple/acme-alone/")
-
-
-@pytest.mark.parametrize("kind", ["ipv4", "dualstack", "vpce"])
-def test_each_form_of_the_host_answers_for_its_own_domain(
-    sandbox: Sandbox, http: Http, kind: str
-) -> None:
-    token = get_token(sandbox)
-    endpoint = endpoint_for(sandbox.endpoint.domain, "pypi-store", kind)
-    assert http(f"{endpoint.simple_url}acme-alone/", token).status == 200
-    assert sandbox.requests[-1].host == endpoint.host
-    sandbox.add_repository("theirs", domain="other")
-    theirs = endpoint_for(Domain("other", OWNER, "us-east-1"), "theirs", kind)
-    assert http(f"{theirs.simple_url}acme-alone/", token).status == 401
-    if kind != "vpce":
-        path = "/v1/repository/endpoint?domain=demo&repository=pypi-store&format=pypi"
-        answer = ask(sandbox, "GET", f"{path}&endpointType={kind}").json()
-        assert answer == {"repositoryEndpoint": endpoint.url}
-        assert endpoint.url.endswith("/pypi/pypi-store/")
 
 
 @pytest.fixture
@@ -214,14 +161,12 @@ def test_public_files_come_with_their_facts(
 ) -> None:
     """A file is fetched once."""
     wheel = make_wheel(tmp_path, "Pub.lic", "1.0")
-    facts = {"yanked": "it <broke>", "requires-python": ">=3.10", "core-metadata": True}
-    public.add("pub-lic", wheel, **facts)
+    public.add("pub-lic", wheel, **{"yanked": "it <broke>", "requires-python": ">=3.10"})
     (file,) = upstream.page("pub-lic")["files"]
     page = upstream.get("pub-lic/").data
     assert [file["yanked"]] == attributes(page, "data-yanked") == ["it <broke>"]
     assert [file["requires-python"]] == attributes(page, "data-requires-python") == [">=3.10"]
     assert file["size"] == len(wheel.read_bytes())
-    assert "core-metadata" not in file
     place = f"pub-lic/{file['url']}"
     for _ in range(2):
         assert upstream.get(place).data == wheel.read_bytes()
@@ -239,9 +184,7 @@ def test_an_html_index_and_old_file_names_are_read(
         b'x</a><a href="../../f/old-1.0.win32.exe">x</a><a href="/f/older-1.0.tar.gz">x</a>'
     )
     public.pages["/simple/old/"] = (200, "text/html", page)
-    found = upstream.page("old")
-    assert (found["meta"], found["versions"]) == ({"api-version": "1.0"}, ["1.0"])
-    (file,) = found["files"]
+    (file,) = upstream.page("old")["files"]
     place = {"filename": "old-1.0.tar.gz", "url": "1.0/old-1.0.tar.gz", "hashes": {"sha256": "abc"}}
     assert file == place | {"yanked": True, "requires-python": ">=3.8"}
     link = b'<a href="/f/olden-py3-0.3.1-1.tar.gz#sha256=abc">x</a>'
@@ -293,24 +236,6 @@ def test_other_hosts_are_reached_through_the_machines_own_proxy_and_certificates
     assert found == [expected] * (1 if no_proxy else 2)
 
 
-def speak(sandbox: Sandbox, *messages: str) -> bytes:
-    """Send messages to the sandbox's proxy, one after each answer; return the last answer."""
-    port = int(sandbox.environ()["HTTPS_PROXY"].rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        for message in messages[:-1]:
-            connection.sendall(f"{message}\r\n\r\n".encode())
-            assert b" 200 " in connection.recv(1000)
-        connection.sendall(f"{messages[-1]}\r\n\r\n".encode())
-        return connection.makefile("rb").read()
-
-
-def test_a_tunnel_ends_when_the_server_closes_the_connection(
-    sandbox: Sandbox, public: FakePublicIndex
-) -> None:
-    tunnel = f"CONNECT 127.0.0.1:{public.server_port} HTTP/1.1"
-    assert b" 404 " in speak(sandbox, tunnel, "GET / HTTP/1.0")
-
-
 @pytest.mark.parametrize(
     ("request_line", "status", "says"),
     [
@@ -324,7 +249,10 @@ def test_a_tunnel_ends_when_the_server_closes_the_connection(
 def test_the_proxy_explains_what_it_refuses(
     sandbox: Sandbox, request_line: str, status: int, says: str
 ) -> None:
-    answer = speak(sandbox, request_line).decode()
+    port = int(sandbox.environ()["HTTPS_PROXY"].rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(f"{request_line}\r\n\r\n".encode())
+        answer = connection.makefile("r").read()
     assert f" {status} " in answer.splitlines()[0]
     assert says in answer
 
@@ -332,28 +260,14 @@ def test_the_proxy_explains_what_it_refuses(
 def test_the_environment_does_not_lead_to_real_aws(
     sandbox: Sandbox, clean_base: dict[str, str]
 ) -> None:
-    given = clean_base | {
-        "NO_PROXY": "corp.example,.amazonaws.com,*.on.aws,aws.com",
-        "AWS_PROFILE": "real",
-        "AWS_SESSION_TOKEN": "real",
-        "AWS_ENDPOINT_URL_CODEARTIFACT": "https://real",
-        "CODEARTIFACT_AUTH_TOKEN": "real",
-        "SSL_CERT_DIR": "/real",
-        "PIPENV_VERBOSITY": "-1",
-    }
-    before = dict(given)
-    environ = sandbox.environ(given)
-    assert given == before
+    files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]
+    others = ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_CODEARTIFACT", "SSL_CERT_DIR"]
+    real = dict.fromkeys([*files, *others, "CODEARTIFACT_AUTH_TOKEN"], "the real one")
+    no_proxy = {"NO_PROXY": "corp.example,.amazonaws.com,*.on.aws,aws.com"}
+    environ = sandbox.environ(clean_base | real | no_proxy | {"PIPENV_VERBOSITY": "-1"})
+    assert "the real one" not in environ.values()
+    assert environ.keys() >= {*files}
     assert environ["NO_PROXY"] == environ["no_proxy"] == "127.0.0.1,localhost,corp.example"
-    assert {name for name in environ if name.startswith("AWS_")} == {
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_EC2_METADATA_DISABLED",
-        "AWS_CONFIG_FILE",
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_CA_BUNDLE",
-    }
-    assert environ.keys().isdisjoint({"CODEARTIFACT_AUTH_TOKEN", "SSL_CERT_DIR"})
     assert environ["PIPENV_VERBOSITY"] == "-1"
 
 
@@ -455,24 +369,24 @@ COUNTING = (
 )
 
 
-@pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "ctrl-c"])
+@pytest.mark.parametrize("way", ["SIGTERM", "ctrl-c"])
 def test_a_signal_reaches_the_command_of_run_once(
     clean_env: dict[str, str], tmp_path: Path, way: str
 ) -> None:
     """Nothing is left behind."""
-    mark, number = tmp_path / "ready", signal.SIGTERM if way == "SIGTERM" else signal.SIGINT
+    mark = tmp_path / "ready"
     command = ("run", "--no-upstream", "--", sys.executable, "-c", COUNTING, mark)
     words = (PIPENV_CA, "sandbox", *command)
     if way == "ctrl-c":
         with Terminal(*words, env=clean_env, cwd=tmp_path) as terminal:
             wait_for(mark.exists)
             terminal.type(b"\x03")
-            assert terminal.finish() == 100 + number
+            assert terminal.finish() == 100 + signal.SIGINT
     else:
         with started(*words, env=clean_env, cwd=tmp_path) as running:
             wait_for(mark.exists)
-            running.send_signal(number)
-            assert running.wait(30) == 100 + number
+            running.terminate()
+            assert running.wait(30) == 100 + signal.SIGTERM
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -485,7 +399,5 @@ def test_the_demonstration_installs_a_private_package(
     assert done.status == 0, done.output
     rows = [line.split()[:3] for line in done.stdout.splitlines()]
     assert ["acme-greeting", "1.0", "codeartifact"] in rows
-    assert ["six", "codeartifact"] in [row[::2] for row in rows]
     assert "this came from a private repository" in done.stdout
-    assert "$ pipenv-ca lock" in done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []

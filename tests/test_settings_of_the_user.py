@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.mirror import Mirror, running_mirror
 from support.programs import PIPENV_CA, Result, run
 from support.projects import PUBLIC_URL, PYPI_SOURCE, installed_version, source, write_pipfile
-from support.runs import assert_error, get_token, replace_pipenv, started
+from support.runs import get_token, replace_pipenv, started
+from support.servers import Mirror, running_mirror
 
 from codeartifact_pipenv.files.io import load_toml_bytes
-from codeartifact_pipenv.sandbox.hosts import endpoint_for
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 
@@ -34,18 +33,12 @@ OTHER_INDEX = "https://index.example.com/simple"
 def world(
     tmp_path_factory: pytest.TempPathFactory, clean_base: dict[str, str]
 ) -> Iterator[Sandbox]:
-    """A CodeArtifact with team, which reaches the public index, and lonely, which does not."""
+    """A CodeArtifact whose repository does not reach the public index."""
     folder = tmp_path_factory.mktemp("shadows")
-    wheels = [
-        make_wheel(folder, SHADOW, "0.0.1"),
-        make_wheel(folder, "orb-common", "2.0.0"),
-        make_wheel(folder, "orb-clash", "1.0", ["six==1.15.0"]),
-    ]
-    with Sandbox(domain="my-dom", repository="team", base=clean_base) as sandbox:
-        lonely = sandbox.add_repository("lonely")
-        for wheel in wheels:
-            sandbox.publish(wheel)
-            sandbox.publish(wheel, lonely)
+    with Sandbox(domain="my-dom", repository="lonely", upstream=False, base=clean_base) as sandbox:
+        sandbox.publish(make_wheel(folder, SHADOW, "0.0.1"))
+        sandbox.publish(make_wheel(folder, "orb-common", "2.0.0"))
+        sandbox.publish(make_wheel(folder, "orb-clash", "1.0", ["six==1.15.0"]))
         yield sandbox
 
 
@@ -57,8 +50,8 @@ class Mixed:
         self.env = env
         self.folder = folder
 
-    def write(self, *packages: str, repository: str = "lonely", first: str = PYPI_SOURCE) -> None:
-        own = source(endpoint_for(self.world.endpoint.domain, repository))
+    def write(self, *packages: str, first: str = PYPI_SOURCE) -> None:
+        own = source(self.world.endpoint)
         write_pipfile(self.folder, first, own, "[packages]\n" + "".join(packages))
 
     def __call__(self, *words: str, status: int = 0, **env: str) -> Result:
@@ -75,9 +68,6 @@ class Mixed:
         found: dict[str, Any] = json.loads(self.files["Pipfile.lock"])["default"][name]
         return found
 
-    def entry(self, name: str) -> Any:
-        return load_toml_bytes(self.files["Pipfile"])["packages"][name]
-
     def installed(self, name: str) -> str | None:
         return installed_version(self.folder, name)
 
@@ -89,23 +79,6 @@ def mixed(world: Sandbox, clean_env: dict[str, str], project: Path, tmp_path: Pa
     made = Mixed(world, env, project)
     made.write(PRIVATE)
     return made
-
-
-@WIDE
-@pytest.mark.parametrize(("repository", "entry"), [("lonely", ""), ("team", f'{SHADOW} = "*"\n')])
-def test_every_command_installs_the_private_package(
-    repository: str, entry: str, mixed: Mixed
-) -> None:
-    mixed.write(PRIVATE, entry, repository=repository)
-    mixed("install", SHADOW)
-    assert mixed.installed(SHADOW) == "0.0.1"
-    assert mixed.entry(SHADOW)["index"] == "codeartifact"
-    for words in ("lock", f"update {SHADOW}", "update", f"upgrade {SHADOW}", "sync"):
-        mixed(*words.split())
-        assert mixed.locked(SHADOW)["version"] == "==0.0.1", words
-        assert mixed.locked(SHADOW)["index"] == "codeartifact", words
-    mixed("run", "python", "-m", "pip", "install", "--upgrade", "--force-reinstall", SHADOW)
-    assert mixed.installed(SHADOW) == "0.0.1"
 
 
 @pytest.fixture
@@ -186,39 +159,37 @@ def test_fallback_installs_what_does_not_resolve_only_if_it_is_chosen(mixed: Mix
     done = mixed("--ca-fallback", "install", "orb-no-such-package", status=1)
     assert "No matching distribution found for orb-no-such-package" in done.output
     assert "is installed by pip" not in done.output
+    for words in ("install", "lock"):  # which name no package
+        assert "pip installs" not in mixed("--ca-fallback", words, status=1).output
     assert mixed.files == before
     assert os.listdir(mixed.env["TMPDIR"]) == []
-
-
-@WIDE
-@pytest.mark.parametrize("words", ["install", "uninstall orb-common", "lock"])
-def test_fallback_is_only_for_commands_that_name_packages_to_install(
-    words: str, mixed: Mixed
-) -> None:
-    failing = replace_pipenv(mixed.env, "", "sys.exit(1)")
-    done = mixed("--ca-fallback", *words.split(), status=1)
-    assert "pip installs" not in done.output
-    assert failing.record["argv"] == words.split()
 
 
 def test_resolving_pipenv_gets_the_proxy_index_and_no_token(mixed: Mixed, tmp_path: Path) -> None:
     own, line = tmp_path / "my-netrc", "machine index.example.com login me password hunter2\n"
     own.write_text(line)
-    pipenv = replace_pipenv(mixed.env, 'record["netrc"] = open(os.environ["NETRC"]).read()')
-    for words, name in (("lock", "TMPDIR"), ("run pip install six", "NETRC")):
-        (mixed.folder / ".env").write_text(f"{name}=/nowhere\n")
-        refused = mixed(*words.split(), status=2)
-        assert_error(refused, 2, f".env sets {name}", "PIPENV_DONT_LOAD_ENV=1")
-    assert not pipenv.was_run
+    config = Path(mixed.env["HOME"], ".config/pip/pip.conf")
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "[global]\nproxy = proxy.example:3128\nindex-url = https://me:hunter2@index.example.com/\n"
+        "[list]\nformat = json\n"
+    )
+    pipenv = replace_pipenv(
+        mixed.env,
+        "for n in ('NETRC', 'PIP_CONFIG_FILE'): record[n] = open(os.environ[n]).read()",
+    )
     token = get_token(mixed.world, mixed.env, mixed.folder)
-    mixed("lock", NETRC=str(own), PIPENV_DONT_LOAD_ENV="1", PIP_INDEX_URL=OTHER_INDEX)
-    record = pipenv.record
+    mixed("lock", NETRC=str(own), PIP_INDEX_URL=OTHER_INDEX)
+    record, environ = pipenv.record, pipenv.record["environ"]
     assert token not in json.dumps(record)
-    assert re.search(r"(?m)^machine 127[0-9.]+ login pipenv-ca password ", record["netrc"])
-    assert line in record["netrc"]
+    assert re.search(r"(?m)^machine 127[0-9.]+ login pipenv-ca password ", record["NETRC"])
+    assert line in record["NETRC"]
     assert own.read_text() == line
-    assert record["environ"]["PIP_EXTRA_INDEX_URL"] == " "
-    assert "PIP_INDEX_URL" not in record["environ"]
+    assert environ["PIP_EXTRA_INDEX_URL"] == " "
+    assert "PIP_INDEX_URL" not in environ
+    assert record["PIP_CONFIG_FILE"].split() == ["[global]", "[list]", "format", "=", "json"]
+    assert environ["https_proxy"] == environ["http_proxy"] == "proxy.example:3128"
+    assert "127." in environ["no_proxy"]
 
 
 def test_route_that_shows_the_token_gives_a_warning(mixed: Mixed, tmp_path: Path) -> None:
@@ -232,36 +203,17 @@ def test_route_that_shows_the_token_gives_a_warning(mixed: Mixed, tmp_path: Path
     assert "2026.6 or later" in done.stderr
 
 
-_PROXIED = (
-    "[global]\nproxy = {}\nindex-url = https://me:hunter2@a.example/\n\n[list]\nformat = json\n"
-)
-
-
-@WIDE
-def test_proxy_in_pip_conf_is_not_used_for_loopback(mixed: Mixed) -> None:
-    config = Path(mixed.env["HOME"], ".pip", "pip.conf")
-    config.parent.mkdir()
-    config.write_text(_PROXIED.format("proxy.example:3128"))
-    pipenv = replace_pipenv(mixed.env, 'record["c"] = open(os.environ["PIP_CONFIG_FILE"]).read()')
-    mixed("lock")
-    given, environ = pipenv.record["c"], pipenv.record["environ"]
-    assert "format = json" in given
-    assert not re.search("proxy|hunter2", given)
-    assert environ["https_proxy"] == environ["http_proxy"] == "proxy.example:3128"
-    assert "127." in environ["no_proxy"]
-    assert config.read_text() == _PROXIED.format("proxy.example:3128")
-    assert not Path(environ["PIP_CONFIG_FILE"]).exists()
-
-
 @WIDE
 def test_project_locks_with_its_only_proxy_in_pip_conf(mixed: Mixed) -> None:
     config = Path(mixed.env["HOME"], ".config/pip/pip.conf")
     config.parent.mkdir(parents=True)
-    config.write_text(_PROXIED.format(mixed.env["HTTPS_PROXY"]))
+    text = f"[global]\nproxy = {mixed.env['HTTPS_PROXY']}\nindex-url = {OTHER_INDEX}\n"
+    config.write_text(text)
     mixed.write(PRIVATE, 'six = "*"\n')
     mixed("install")
     assert mixed.installed("orb-common") == "2.0.0"
     assert mixed.installed("six") is not None
+    assert config.read_text() == text
 
 
 @pytest.fixture
@@ -275,7 +227,8 @@ def mirror(mixed: Mixed) -> Iterator[Mirror]:
 def test_mirror_replaces_the_public_index_and_stays_out_of_the_files(
     mixed: Mixed, mirror: Mirror
 ) -> None:
-    mixed.env["PIPENV_PYPI_MIRROR"] = mirror.url
+    mirror.credentials = "me:hunter2"
+    mixed.env["PIPENV_PYPI_MIRROR"] = mirror.url.replace("://", "://me:hunter2@")
     for words in ("install six", "lock", "update six", "run pip install --force-reinstall six"):
         mirror.asked.clear()
         mixed(*words.split())
@@ -283,25 +236,21 @@ def test_mirror_replaces_the_public_index_and_stays_out_of_the_files(
         assert mixed.locked("orb-common")["index"] == "codeartifact", words
         assert "six" in mirror.asked, words
         assert "orb-common" not in mirror.asked, words
-        assert not re.search(b"localhost|http://127", b"".join(mixed.files.values())), words
-    assert mixed.entry("six") == "*"
+        written = b"".join(mixed.files.values())
+        assert not re.search(b"localhost|http://127|hunter2", written), words
+    assert load_toml_bytes(mixed.files["Pipfile"])["packages"]["six"] == "*"
     mixed("sync")
     assert mixed.installed("six") is not None
 
 
 @WIDE
-@pytest.mark.parametrize("way", ["variable", "source"])
-def test_mirror_gets_the_credentials_of_its_url(way: str, mixed: Mixed, mirror: Mirror) -> None:
+def test_public_source_gets_the_credentials_that_its_url_names(
+    mixed: Mixed, mirror: Mirror
+) -> None:
     mirror.credentials = "me:hunter2"
-    first = PYPI_SOURCE
-    if way == "variable":
-        mixed.env["PIPENV_PYPI_MIRROR"] = mirror.url.replace("://", "://me:hunter2@")
-    else:
-        mixed.env["MIRROR_PASSWORD"] = "hunter2"
-        url = mirror.url.replace("://", "://me:${MIRROR_PASSWORD}@")
-        first = first.replace(PUBLIC_URL, url)
-    mixed.write(PRIVATE, 'six = "*"\n', first=first)
-    mixed("lock")
+    url = mirror.url.replace("://", "://me:${MIRROR_PASSWORD}@")
+    mixed.write(PRIVATE, 'six = "*"\n', first=PYPI_SOURCE.replace(PUBLIC_URL, url))
+    mixed("lock", MIRROR_PASSWORD="hunter2")
     assert mixed.locked("six")["index"] == "pypi"
     assert "six" in mirror.asked
     assert b"hunter2" not in b"".join(mixed.files.values())

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from support.checkout import document
-from support.guides import section
+from support.guides import document, section
 from support.programs import PIPENV_CA, SCRIPTS, Result, run
 
 from codeartifact_pipenv.shell_completion.helps import read_help
@@ -132,10 +131,7 @@ def test_completion_describes_commands_and_asks_pipenv_only_once(
         ("fish", "pipenv-ca\n--ca-profile\nmy work\nlogin\nt\n", "twine"),
         ("powershell", "pipenv-ca\n--ca-profile\nmy work\nlogin\n", "pip twine netrc"),
         pytest.param("bash", "pipenv-ca login --keyring t", "twine", marks=WIDE),
-        pytest.param("bash", "pipenv-ca login pip ", "", marks=WIDE),  # each word once
         pytest.param("bash", "pipenv-ca provision policy re", "reader", marks=WIDE),
-        pytest.param("bash", "pipenv-ca sandbox d", "demo", marks=WIDE),
-        pytest.param("bash", "pipenv-ca doctor ", "", marks=WIDE),  # any package
     ],
 )
 def test_completion_offers_the_words_that_a_command_accepts(

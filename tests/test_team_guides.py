@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.acme import Reader, acme_sandbox, make_invoices, write_acme_project
-from support.checkout import document
 from support.clients import OURS
-from support.files import files_with
-from support.guides import blocks, script, section
+from support.guides import blocks, document, script, section
 from support.projects import PYPI_SOURCE, write_pipfile
 from support.runs import Calls, get_token
-from support.traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.traces import CommandLines, assert_no_secrets, assert_not_shown, files_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from support.projects import source, write_pipfile
@@ -47,7 +48,6 @@ MISTAKES = {
     "whole answer": (json.dumps({"authorizationToken": TOKEN, "expiration": "x"}), "JSON"),
     "double quotes": (f'"{TOKEN}"', "quotation marks"),
     "command": ("$(aws codeartifact get-authorization-token --domain my-dom)", "command"),
-    "backticks": ("`aws codeartifact get-authorization-token`", "command"),
     "None": ("None", "empty value"),
     "no credentials": ('Unable to locate credentials. Run "aws configure".', "message"),
     "no aws": ("bash: aws: command not found", "message"),
@@ -70,7 +70,6 @@ MISTAKES = {
     "within the header": (TOKEN[:70], "cut off"),
     "10 MB": ("eyJ" + "a" * 10_000_000, "no request can carry"),
     "path": ("/run/secrets/codeartifact", "path of a file"),
-    "angle brackets": ("<token>", "placeholder"),
     "changeme": ("changeme", "placeholder"),
     "YOUR_TOKEN": ("YOUR_TOKEN", "placeholder"),
     "variable": ("${CODEARTIFACT_AUTH_TOKEN}", "variable"),
@@ -110,13 +109,10 @@ def pipfile(sandbox: Sandbox, project: Path) -> Path:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("name", ["whole answer", "None", "four parts"])
 @pytest.mark.usefixtures("pipfile")
-def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(
-    name: str, sandbox: Sandbox, user: User
-) -> None:
+def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(sandbox: Sandbox, user: User) -> None:
     """The value is not sent to AWS."""
-    value, kind = MISTAKES[name]
+    value, kind = MISTAKES["whole answer"]
     env = user.env | {TOKEN_VARIABLE: value}
     calls = Calls(sandbox)
     refused = user.run("lock", env=env)
@@ -129,16 +125,15 @@ def test_wrapper_doctor_and_keyring_refuse_a_malformed_token(
     assert kind in keyring.stderr
     for done in (refused, doctor, keyring):
         assert "Traceback" not in done.output
-        assert len(value) < 10 or value not in done.output
+        assert value not in done.output
     assert calls.to_aws() == 0
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("name", ["command", "JWT", "changeme"])
 @pytest.mark.usefixtures("pipfile")
-def test_a_malformed_token_in_dotenv_is_reported_with_its_line(name: str, user: User) -> None:
+def test_a_malformed_token_in_dotenv_is_reported_with_its_line(user: User) -> None:
     """Following the hint does not lead to another error."""
-    value, kind = MISTAKES[name]
+    value, kind = MISTAKES["command"]
     dotenv = user.folder / ".env"
     dotenv.write_text(f"# ours\nA=1\nexport {TOKEN_VARIABLE}='{value}'\n")
     refused = user.run("lock")
@@ -176,13 +171,6 @@ def test_hint_names_the_token_variable_of_the_url(sandbox: Sandbox, user: User) 
     assert TOKEN_VARIABLE not in refused.stderr
 
 
-class _Nobody:
-    """An account that lists nothing, and a client that makes no requests."""
-
-    def other_repositories(self, _domain: Domain) -> tuple[()]:
-        return ()
-
-
 @pytest.mark.parametrize(
     ("origin", "renewal"),
     [
@@ -195,7 +183,7 @@ class _Nobody:
 def test_hint_about_a_refused_token_fits_its_origin(origin: str, renewal: str) -> None:
     endpoint = endpoint_for(Domain("my-dom", "123456789012", "us-east-1"), "team")
     login = Login("ours", endpoint, AuthorizationToken.from_text(TOKEN, source=origin))
-    found = explain_refused_token(login, (), _Nobody(), _Nobody())  # type: ignore[arg-type]
+    found = explain_refused_token(login, (), Mock(), Mock(other_repositories=lambda _: ()))
     assert found.code == "token-revoked"
     assert renewal in found.hint
     assert ("--ca-refresh" in found.hint) == (origin == "cache")

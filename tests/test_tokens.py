@@ -1,16 +1,16 @@
-"""Where a token comes from, for both entry points: the environment, the cache, AWS."""
+"""Where a token comes from, for both entry points: the environment, a file, the cache, AWS."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.files import files_below, files_with
-from support.identities import AccessKey, make_user, role_profile, section
 from support.programs import PIPENV_CA, run
 from support.projects import source, write_pipfile
 from support.runs import (
@@ -24,6 +24,11 @@ from support.runs import (
     without_credentials,
 )
 from support.sandbox import get_token as issued_token
+from support.traces import files_below, files_with
+from support.workspace import role_profile
+
+from codeartifact_pipenv.auth.resolver import SECRETS, read_token_file, token_file
+from codeartifact_pipenv.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +43,9 @@ TWELVE_HOURS = 43200
 
 
 @pytest.fixture
-def pipfile(sandbox: Sandbox, project: Path) -> Path:
-    """Return the Pipfile of a project on the sandbox."""
-    return write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
-
-
-@pytest.fixture
-def stand_in(pipfile: Path, tmp_path: Path) -> StandIn:
-    """Return a program that runs instead of pipenv."""
-    del pipfile
+def stand_in(sandbox: Sandbox, project: Path, tmp_path: Path) -> StandIn:
+    """Return a program that runs instead of pipenv, in a project on the sandbox."""
+    write_pipfile(project, source(sandbox.endpoint), '[packages]\norb-common = "*"\n')
     return StandIn(tmp_path / "other")
 
 
@@ -58,20 +57,6 @@ def config(sandbox_env: dict[str, str], tmp_path: Path) -> Path:
     path = tmp_path / "aws-config"
     sandbox_env["AWS_CONFIG_FILE"] = str(path)
     return path
-
-
-@pytest.fixture
-def own_settings(home: Path) -> Path:
-    """Return the path of the user's settings file."""
-    path = home / ".config" / "codeartifact-pipenv" / "config.toml"
-    path.parent.mkdir(parents=True)
-    return path
-
-
-@pytest.fixture(scope="module")
-def colleague(sandbox: Sandbox) -> AccessKey:
-    """Return the access key of another user of the account."""
-    return make_user(sandbox, "colleague")
 
 
 def describe(user: User, *options: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -154,19 +139,6 @@ def test_only_the_owner_can_read_the_token_cache(
     (kept,) = files_with(token, [tmp_path])
     assert kept.parent == folder
     assert {path.stat().st_mode & 0o777 for path in files_below(folder)} == {0o600}
-
-
-def test_a_damaged_cache_entry_is_replaced_without_a_message(
-    sandbox: Sandbox, user: User, tmp_path: Path
-) -> None:
-    first = user.token()
-    (kept,) = files_with(first, [tmp_path / "tokens"])
-    kept.write_text(kept.read_text().replace(first, f"{first[:-1]}x"))
-    calls = Calls(sandbox)
-    again = user.keyring()
-    assert (again.status, again.stderr) == (0, "")
-    assert again.stdout.strip() == user.token() != first
-    assert calls.count() == 1
 
 
 @pytest.mark.wide
@@ -268,8 +240,9 @@ def test_a_live_token_in_dotenv_is_used_and_a_dead_one_refused(
 def test_a_profile_with_a_role_asks_sts_once_for_it(
     sandbox: Sandbox, user: User, config: Path
 ) -> None:
-    """The role, not the user, requests the token."""
+    """The role, not the user, requests the token. --ca-profile wins over AWS_PROFILE."""
     config.write_text(role_profile(sandbox.user))
+    user.env["AWS_PROFILE"] = "base"
     calls = Calls(sandbox)
     user.token("--ca-profile", "dev")
     user.token("--ca-profile", "dev", "--ca-refresh")
@@ -278,23 +251,8 @@ def test_a_profile_with_a_role_asks_sts_once_for_it(
     assert sandbox.user.access_key_id not in calls.callers()
 
 
-@pytest.mark.wide
-def test_the_profile_of_the_settings_wins_over_aws_profile(
-    sandbox: Sandbox, user: User, colleague: AccessKey, config: Path, tmp_path: Path
-) -> None:
-    """Its keys come from a credential process."""
-    answer = {"Version": 1, "AccessKeyId": colleague[0], "SecretAccessKey": colleague[1]}
-    (tmp_path / "keys.json").write_text(json.dumps(answer))
-    process = f"[profile other]\ncredential_process = cat {tmp_path / 'keys.json'}\n"
-    config.write_text(section("profile right", sandbox.user) + process)
-    calls = Calls(sandbox)
-    user.token(env=user.env | {"AWS_PROFILE": "right", "PIPENV_CA_PROFILE": "other"})
-    assert calls.callers() == [colleague.access_key_id]
-
-
-@pytest.mark.usefixtures("pipfile")
 def test_no_token_is_requested_for_an_owner_that_is_not_allowed(
-    sandbox: Sandbox, user: User
+    sandbox: Sandbox, user: User, stand_in: StandIn
 ) -> None:
     calls = Calls(sandbox)
     env = user.env | {"PIPENV_CA_ALLOWED_OWNERS": "999999999999, 888888888888"}
@@ -302,8 +260,7 @@ def test_no_token_is_requested_for_an_owner_that_is_not_allowed(
     assert_error(refused, 2, sandbox.endpoint.domain.owner, "not allowed")
     assert calls.to_aws() == 0
     env["PIPENV_CA_ALLOWED_OWNERS"] += f",{sandbox.endpoint.domain.owner}"
-    done = user.run("--ca-pipenv", "true", "lock", env=env)
-    assert done.status == 0, done.output
+    assert user.lock(stand_in, env).status == 0
 
 
 _VAULT = """
@@ -321,25 +278,127 @@ class {name}(keyring.backend.KeyringBackend):
 @pytest.mark.wide
 @pytest.mark.shows_token("files")
 def test_keyring_backend_setting_takes_the_token_from_another_backend(
-    *, sandbox: Sandbox, user: User, own_settings: Path, tmp_path: Path, stand_in: StandIn
+    sandbox: Sandbox, user: User, tmp_path: Path, stand_in: StandIn
 ) -> None:
     """AWS is not asked. A project may not choose the backend."""
     token = user.token()
     vaults = [_VAULT.format(name=n, password=p) for n, p in (("Full", token), ("Empty", ""))]
     (tmp_path / "vault.py").write_text("\n".join(vaults))
     env = without_credentials(user.env) | {"PYTHONPATH": str(tmp_path)}
+    own_settings = tmp_path / "own.toml"
     calls = Calls(sandbox)
     got = describe(user, "--ca-keyring-backend", "vault.Full", env=env)
     assert (got["token"], got["source"]) == (token, "keyring backend vault.Full")
     own_settings.write_text('keyring-backend = "vault.Full"\n')
-    assert user.lock(stand_in, env).status == 0
+    assert user.lock(stand_in, env | {"PIPENV_CA_CONFIG": str(own_settings)}).status == 0
     assert stand_in.given_token == token
     assert calls.count() == 0
     url = user.url
     for name, status in (("vault.Empty", 1), ("no_such_module.Vault", 2), ("x", 2)):
         done = user.run("--ca-keyring-backend", name, "token", url, env=env)
         assert_error(done, status, name)
-    own_settings.unlink()
     chosen = '[tool.codeartifact-pipenv]\nkeyring-backend = "vault.Full"\n'
     (user.folder / "pyproject.toml").write_text(chosen)
     assert_error(user.run("lock", env=env), 2, "keyring-backend")
+
+
+# --- a token in a file -------------------------------------------------------------------
+
+FILE_VARIABLE = f"{TOKEN_VARIABLE}_FILE"
+# How programs write a token into a file; PowerShell's > writes UTF-16.
+WRITTEN = {
+    "bare": b"eyJ9.a.b.c.d",
+    "with its line's end": b"eyJ9.a.b.c.d\n",
+    "PowerShell": "\ufeffeyJ9.a.b.c.d\r\n".encode("utf-16-le"),
+    "Notepad": "eyJ9.a.b.c.d\r\n".encode("utf-8-sig"),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_a_token_is_read_from_a_named_file(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(WRITTEN[form])
+    environ = {FILE_VARIABLE: str(path)}
+    found = token_file(TOKEN_VARIABLE, environ)
+    assert found == str(path)
+    assert read_token_file(found, TOKEN_VARIABLE, environ) == "eyJ9.a.b.c.d"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "it cannot be read: No such file"),
+        (b" \r\n", "it is empty"),
+        (b'{"authorizationToken": "abc"}', "the whole JSON"),
+        (b"\xff\xfe\x00", "it is not a text"),
+        (b"x" * 2_000_000, "it cannot be read: it is larger"),
+    ],
+)
+def test_a_file_without_a_token_is_an_error(
+    content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as refused:
+        read_token_file(str(path), TOKEN_VARIABLE, {FILE_VARIABLE: str(path)})
+    assert refused.value.sentence.startswith(f"{path} does not hold a token ({FILE_VARIABLE} names")
+    assert reason in refused.value.sentence
+    assert refused.value.code == "token-malformed"
+
+
+@pytest.mark.parametrize("name", ["VAULT_TOKEN", "DB_PASSWORD", "TOKEN"])
+def test_token_files_of_other_secrets_are_not_read(name: str, tmp_path: Path) -> None:
+    """A project chooses the name of its variable, so the name must not select other secrets."""
+    assert token_file(name, {f"{name}_FILE": str(tmp_path)}) is None
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("files")
+def test_a_token_file_is_used_after_the_variable_and_before_the_cache(
+    sandbox: Sandbox, user: User, tmp_path: Path, stand_in: StandIn
+) -> None:
+    """It needs no AWS access. An expired token is replaced, and a file named in .env is ignored."""
+    token, kept, expired = user.token("--ca-no-cache"), user.token(), expired_token(sandbox)
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    calls = Calls(sandbox)
+    env = user.env | {FILE_VARIABLE: str(path)}
+    for given, expected in (({}, token), ({TOKEN_VARIABLE: "handed-over"}, "handed-over")):
+        done = user.lock(stand_in, without_credentials(env) | given)
+        assert (done.status, done.stderr) == (0, "")
+        assert stand_in.given_token == expected
+    assert user.keyring(env=env).stdout == f"{token}\n"
+    path.write_text("changeme\n")
+    for words in (("lock",), ("token", user.url)):
+        refused = user.run(*words, env=env)
+        assert_error(refused, 2, "[token-malformed]", str(path), "a placeholder")
+    path.write_text(expired)
+    done = user.lock(stand_in, env)
+    warning = f"warning: The token from {path} expired 1 hour ago; a new one is used."
+    assert (done.status, done.stderr) == (0, f"{warning} [token-expired]\n")
+    assert stand_in.given_token == kept
+    path.write_text(f"{token}\n")
+    (user.folder / ".env").write_text(f"{FILE_VARIABLE}={path}\n")
+    assert user.lock(stand_in, user.env).status == 0
+    assert stand_in.given_token == kept != token
+    assert calls.to_aws() == 0
+    assert str(path) in user.run("doctor", "--all", env=env).stdout
+
+
+@pytest.mark.wide
+@pytest.mark.shows_token("files")
+@pytest.mark.skipif(
+    not (shutil.which("unshare") and hasattr(os, "geteuid") and os.geteuid() == 0),
+    reason="needs root to mount a folder",
+)
+def test_a_docker_build_secret_is_read(user: User, tmp_path: Path, stand_in: StandIn) -> None:
+    """A mounted secret with the name of the variable needs no setting."""
+    token = user.token("--ca-no-cache")
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    mount = f'mount -t tmpfs none /run && mkdir {SECRETS} && cp "$0" {SECRETS}/{TOKEN_VARIABLE}'
+    words = ["unshare", "-m", "sh", "-ec", f'{mount}; exec "$@"', str(path), *stand_in.lock]
+    done = run(*words, env=without_credentials(user.env), cwd=user.folder)
+    assert (done.status, done.stderr) == (0, "")
+    assert stand_in.given_token == token

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_below, files_with
 from support.projects import source, write_pipfile
 from support.runs import replace_pipenv
-from support.traces import CommandLines, assert_no_secrets, assert_not_shown
+from support.traces import (
+    CommandLines,
+    assert_no_secrets,
+    assert_not_shown,
+    files_below,
+    files_with,
+)
 
 if TYPE_CHECKING:
     from support.users import User

@@ -12,7 +12,6 @@ import pexpect
 import pytest
 from support.projects import PYPI_SOURCE, source
 from support.runs import wait_for
-from support.sandbox import get_token
 from support.windows import Windows, windows_machine, windows_path
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
@@ -169,15 +168,6 @@ def test_own_verbs_work_and_tokens_are_cached_in_the_local_app_data(simple: User
     assert "doctor" in done.stdout
 
 
-def test_a_failed_command_is_explained_and_changes_nothing(user: User, sandbox: Sandbox) -> None:
-    before = user.pipfile(source(sandbox.endpoint), '[packages]\nacme-nowhere = "*"\n')
-    done = user("lock")
-    assert (done.status, "[package-missing]" in done.stderr) == (1, True), done
-    assert (user.folder / "Pipfile").read_bytes() == before
-    assert not (user.folder / "Pipfile.lock").exists()
-    assert user.left() == []
-
-
 def test_the_second_command_waits_for_the_first(simple: User) -> None:
     simple.stand_in("""
         import os, time
@@ -292,16 +282,6 @@ def test_a_lock_that_another_program_has_open_is_one_error(simple: User) -> None
     assert (lock.read_bytes(), simple.left()) == (locked, [])
 
 
-def test_a_read_only_pipfile_leaves_no_copies(simple: User) -> None:
-    pipfile = simple.folder / "Pipfile"
-    pipfile.chmod(0o444)
-    before = pipfile.read_bytes()
-    done = simple("install", "six")
-    assert "Traceback" not in done.output, done.output[-6000:]
-    assert (done.status == 0) == (pipfile.read_bytes() != before), done.output
-    assert simple.left() == []
-
-
 @pytest.mark.parametrize("depth", [225, 300])
 def test_a_long_path_works_or_is_one_error(depth: int, simple: User) -> None:
     name = "l" * (depth - len(windows_path(simple.folder)) - 1)
@@ -323,19 +303,6 @@ def test_characters_outside_the_code_page_are_replaced(
     assert done.status == 1
     assert "größe-" in done.output
     assert "Traceback" not in done.output
-
-
-@pytest.mark.shows_token("files")  # a program is started by a file with its environment
-def test_without_credentials_the_cause_is_named_and_an_inherited_token_is_enough(
-    simple: User, sandbox: Sandbox
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        del simple.env[name]
-    done = simple("lock")
-    assert (done.status, "[no-credentials]" in done.stderr) == (1, True), done
-    assert "hint: " in done.stderr
-    simple.succeeds("lock", CODEARTIFACT_AUTH_TOKEN=get_token(sandbox))
-    assert "orb-common" in simple.locked()
 
 
 def test_pip_gets_the_token_from_keyring(simple: User, sandbox: Sandbox) -> None:
@@ -372,9 +339,3 @@ def test_env_prints_variables_for_cmd(simple: User) -> None:
     (simple.folder / "show.bat").write_text(f"@echo off\r\n{lines}{shown}")
     done = simple.run(r"C:\windows\system32\cmd.exe", "/c", "show.bat")
     assert done.stdout.split() == simple.succeeds("token").stdout.split(), done.stderr
-
-
-def test_an_empty_folder_becomes_a_project(user: User, sandbox: Sandbox) -> None:
-    user.succeeds("install", "--index", sandbox.endpoint.simple_url, "orb-common")
-    assert "orb-common" in user.locked()
-    assert user.left() == []

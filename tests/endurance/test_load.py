@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support.programs import PIPENV_CA, Result, run
-from support.projects import source, write_pipfile
-from support.runs import GET_TOKEN, KEYRING, TOKEN_VARIABLE, Calls, assert_error, rewrite_token
+from support.runs import GET_TOKEN, KEYRING, Calls, assert_error
 
 from codeartifact_pipenv.sandbox.hosts import endpoint_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from support.users import User
 
     Size = Callable[[int, int], int]
     Figure = Callable[[str, str], None]
-    Command = tuple[tuple[str, ...], Mapping[str, str], Path]
 
 pytestmark = pytest.mark.endurance
 
@@ -53,20 +51,6 @@ def user(user: User) -> Iterator[User]:
     user.sandbox.allow("codeartifact:GetAuthorizationToken")
 
 
-def at_once(commands: Iterable[Command]) -> list[Ended]:
-    """Run programs (words, environment, folder) at the same time."""
-
-    def follow(command: Command) -> Ended:
-        words, env, cwd = command
-        started = time.monotonic()
-        done = run(*words, env=env, cwd=cwd)
-        return Ended(*done, time.monotonic() - started)
-
-    wanted = list(commands)
-    with ThreadPoolExecutor(len(wanted)) as threads:
-        return list(threads.map(follow, wanted))
-
-
 def slowest(ended: Iterable[Ended]) -> str:
     seconds = [one.seconds for one in ended]
     return f"half within {median(seconds):.1f} s, the slowest {max(seconds):.1f} s"
@@ -77,8 +61,14 @@ def on_one_home(user: User, count: int) -> tuple[list[Ended], int]:
     user.sandbox.delay(_SLOW, on="api", name=GET_TOKEN)
     programs = ((PIPENV_CA, "token", user.url), (KEYRING, "get", user.url, "aws"))
     calls = Calls(user.sandbox)
-    ended = at_once((programs[n % 2], user.env, user.folder) for n in range(count))
-    return ended, calls.count()
+
+    def follow(number: int) -> Ended:
+        started = time.monotonic()
+        done = run(*programs[number % 2], env=user.env, cwd=user.folder)
+        return Ended(*done, time.monotonic() - started)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(follow, range(count))), calls.count()
 
 
 def test_cold_processes_on_one_home_share_one_call(user: User, size: Size, figure: Figure) -> None:
@@ -131,34 +121,6 @@ def test_many_machines_get_a_token_from_a_throttling_aws(
     )
 
 
-@pytest.mark.shows_token("files")
-def test_projects_that_start_when_a_token_ends_make_one_call(
-    user: User, size: Size, figure: Figure
-) -> None:
-    pipenv = user.folder / "pipenv"
-    pipenv.write_text(f'#!/bin/sh\necho "${TOKEN_VARIABLE}" > given\n')
-    pipenv.chmod(0o755)
-    env = user.env | {"PIPENV_CA_PIPENV": str(pipenv), "PIPENV_CA_ROUTE": "as-written"}
-    old = user.token()
-    (path,) = Path(env["HOME"]).glob(".cache/codeartifact-pipenv/*.json")
-    rewrite_token(path, -11.9 * 3600)  # of 12 hours
-    projects = [user.folder / f"project {number}" for number in range(size(24, 64))]
-    for project in projects:
-        project.mkdir()
-        write_pipfile(project, source(user.sandbox.endpoint), '[packages]\norb-common = "*"\n')
-    calls = Calls(user.sandbox)
-    ended = at_once(
-        ((PIPENV_CA, ("lock", "sync")[n % 2]), env, project) for n, project in enumerate(projects)
-    )
-    assert [one for one in ended if one.status] == []
-    assert calls.count() == 1
-    (token,) = {(project / "given").read_text() for project in projects}
-    assert token.strip() != old
-    for project in projects:
-        assert {path.name for path in project.iterdir()} == {"Pipfile", "given"}
-    figure(f"{len(projects)} projects at once, token ending", f"1 AWS call; {slowest(ended)}")
-
-
 _LOOK_UPS = """
 import gc, json, os, subprocess, sys, time
 import keyring
@@ -187,18 +149,11 @@ print(json.dumps([before, state(), list(map(list, answers.values())), seconds]))
 @pytest.mark.shows_token("files", "output")
 def test_many_look_ups_take_no_more_memory_or_files(user: User, size: Size, figure: Figure) -> None:
     count = size(3_300, 33_000)
-    refused = endpoint_for(
-        user.sandbox.endpoint.domain._replace(name="not-there"), "team"
-    ).simple_url
-    services = user.url, "https://index.example.com/simple/", refused
-    words = (
-        sys.executable,
-        "-c",
-        _LOOK_UPS,
-        *services,
-        user.env["HOME"] + "/.cache/codeartifact-pipenv",
-    )
-    ended = run(*words, str(count), env=user.env, cwd=user.folder)
+    missing = user.sandbox.endpoint.domain._replace(name="not-there")
+    services = user.url, "https://index.example.com/", endpoint_for(missing, "team").simple_url
+    folder = user.env["HOME"] + "/.cache/codeartifact-pipenv"
+    words = (sys.executable, "-c", _LOOK_UPS, *services, folder, str(count))
+    ended = run(*words, env=user.env, cwd=user.folder)
     assert ended.status == 0, ended.output
     before, after, ([token], nothing, refusal), seconds = json.loads(ended.stdout)
     assert isinstance(token, str)

@@ -1,9 +1,10 @@
-"""Parsing and matching of endpoints, for any name and any text."""
+"""CodeArtifact URLs are read, and URLs that only look like them are not accepted."""
 
 from __future__ import annotations
 
 import string
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -160,3 +161,108 @@ def test_parsing_any_text_does_not_raise(text: str) -> None:
         parse_url(url)
         explain_mismatch(url)
     parse_host(text)
+
+
+OWNER = "123456789012"
+IPV4 = f"my-dom-{OWNER}.d.codeartifact.eu-west-1.amazonaws.com"
+DUALSTACK = f"my-dom-{OWNER}.codeartifact.eu-west-1.on.aws"
+VPCE = "vpce-0a1b2c-x9.d.codeartifact.eu-west-1.vpce.amazonaws.com"
+URL = f"https://{IPV4}/pypi/team/simple/"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        *(
+            (f"https://{IPV4}{rest}", "ipv4")
+            for rest in ("/pypi/team", ":443/pypi/team/", ":/pypi/team")
+        ),
+        *((URL.replace("//", f"//{userinfo}@"), "ipv4") for userinfo in ("aws", "aws:p@ss")),
+        (f"{URL}orb/1.0/orb-1.0.whl#sha256=00", "ipv4"),
+        (URL.upper().replace("/PYPI/TEAM/SIMPLE/", "/pypi/team/simple/"), "ipv4"),
+        (f"https://{DUALSTACK}/pypi/team/simple/", "dualstack"),
+        (f"https://{VPCE}/pypi/d/my-dom-{OWNER}/team/", "vpce"),
+    ],
+)
+def test_each_spelling_of_a_url_gives_domain_and_repository(url: str, kind: str) -> None:
+    host = {"ipv4": IPV4, "dualstack": DUALSTACK, "vpce": VPCE}[kind]
+    domain = Domain("my-dom", OWNER, "eu-west-1")
+    assert parse_url(url) == RepositoryEndpoint(domain, "team", kind, host)
+
+
+def without_each_dot(host: str) -> list[str]:
+    """Return the host with each of its dots replaced once."""
+    return [f"{host[:at]}x{host[at + 1 :]}" for at, mark in enumerate(host) if mark == "."]
+
+
+LOOK_ALIKES = [
+    *(f"{IPV4}.evil.com", f"evil.com.{IPV4}", f"1evil-{IPV4}", f"aws:{IPV4}@evil.com", "${HOST}"),
+    *(f"evil.com%2F@{IPV4}%2F.evil.com", f"{IPV4}@evil.com", "", "aws@", URL),
+    *(f"evil.com{mark}{IPV4}" for mark in ("#@", "?@", "/", "\\@")),
+    *(f"{IPV4}{mark}.evil.com" for mark in ("#", "?", "\\", "%00")),
+    *(f"{IPV4}{end}" for end in (".", "]", " ", "/", ":80", ":8443", ":0x1bb", ":65979", ".cn")),
+    *(f"[{IPV4}]", f"[{IPV4}", f"[::1]/?{IPV4}", f"[::1%25{IPV4}]", VPCE),
+    *(IPV4.replace(".amazonaws", f"{mark}.amazonaws") for mark in "\n\x00\N{SOFT HYPHEN}"),
+    *(IPV4.replace(".d.", f"{dot}d.") for dot in ("\uff0e", "\u3002", "%2E")),
+    *(*without_each_dot(IPV4), *without_each_dot(DUALSTACK), IPV4.replace(".d.", ".")),
+    IPV4.replace("codeartifact", "c\N{CYRILLIC SMALL LETTER O}deartifact"),
+    IPV4.replace("codeartifact", "xn--cdeartifact-hsj"),
+    *(IPV4.replace("my-dom", name) for name in ("my_dom", "a" * 51, "dom-", "\N{KELVIN SIGN}-dom")),
+    *(IPV4.replace(OWNER, owner) for owner in (OWNER[1:], "\N{ARABIC-INDIC DIGIT ONE}23456789012")),
+    *(f"my-dom-{OWNER}.d.codeartifact.eu-west-1.on.aws", "codeartifact.eu-west-1.amazonaws.com"),
+]
+
+
+@pytest.mark.parametrize("host", LOOK_ALIKES)
+def test_a_host_that_looks_like_codeartifact_is_not_accepted(host: str) -> None:
+    assert parse_url(f"https://{host}/pypi/team/simple/") is None
+    assert parse_host(host) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            URL.replace("https", "http"),
+            f"git+{URL}",
+            URL.removeprefix("https:"),
+            f"{URL}\n",
+            f" {URL}",
+        ),
+        *(f"https://{host}/pypi/d/my-dom-{OWNER}/team/" for host in without_each_dot(VPCE)),
+        f"https://{VPCE}.evil.com/pypi/d/my-dom-{OWNER}/team/",
+        f"https://{VPCE}/pypi/d/my-dom-1/team/",
+        *(
+            f"https://{IPV4}{path}"
+            for path in ("", "/npm/team/", "/pypi/d/simple/", "/pypi/../team/")
+        ),
+    ],
+)
+def test_a_url_with_another_scheme_or_path_is_not_accepted(url: str) -> None:
+    assert parse_url(url) is None
+
+
+def test_a_bare_host_has_no_repository_url() -> None:
+    endpoint = parse_host(DUALSTACK)
+    assert endpoint is not None
+    with pytest.raises(ValueError, match="no repository URL"):
+        _ = endpoint.simple_url
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (URL.replace("https", "http"), "it is http, not https"),
+        (f"https://{IPV4}:8443/pypi/team/simple/", "its port is 8443, not 443"),
+        (URL.replace(OWNER, OWNER[1:]), "its account number has 11 digits, not 12"),
+        (URL.replace("amazonaws.com", "amazonaws.org"), "none of the three forms"),
+        (f"{URL} ", "it contains a space"),
+        (URL.replace("/pypi", "\\pypi"), "a backslash"),
+        (f"https://{IPV4}/npm/team/", "it should be /pypi/REPOSITORY/simple/"),
+        (f"https://{IPV4}:99999/pypi/team/simple/", "cannot be read"),
+        *((url, None) for url in ("https://index.example/simple", f"https://evil.com/{IPV4}", "")),
+    ],
+)
+def test_only_a_url_that_resembles_codeartifact_is_explained(url: str, why: str | None) -> None:
+    found = explain_mismatch(url)
+    assert found is None if why is None else why in (found or "")

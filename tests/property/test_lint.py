@@ -14,7 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
-from plette.models.base import DataValidationError
 from plette.models.packages import KNOWN_PACKAGE_KEYS
 from support.lint import GITHUB_TOKEN, HOST, OURS, PUBLIC, reviewed, table
 
@@ -31,8 +30,6 @@ from codeartifact_pipenv.checks.files.url_repair import repair_url
 from codeartifact_pipenv.endpoint import parse_url
 from codeartifact_pipenv.files.io import load_toml_bytes
 from codeartifact_pipenv.project.json_positions import json_positions
-from codeartifact_pipenv.project.lock import pipfile_hashes
-from codeartifact_pipenv.project.pipfile import with_normalised_names
 from codeartifact_pipenv.project.toml_text import toml_positions
 from codeartifact_pipenv.project.url_correction import correct_url
 
@@ -132,26 +129,6 @@ def test_each_json_key_is_found_on_a_line_that_has_it(document: dict[str, Any]) 
     for keys in paths_of(document):
         if isinstance(keys[-1], str):
             assert json.dumps(keys[-1]) in written[lines.line_of(keys) - 1]
-
-
-PACKAGES = st.dictionaries(
-    WORDS,
-    TEXTS | st.dictionaries(WORDS, TEXTS | st.lists(TEXTS, max_size=2), max_size=3),
-    max_size=4,
-)
-
-
-@given(st.dictionaries(st.sampled_from(["packages", "dev-packages", "docs", "requires"]), PACKAGES))
-def test_hash_of_a_pipfile_equals_the_one_of_pipenv(tables: dict[str, Any]) -> None:
-    text = table(*PUBLIC) + tomlkit.dumps(tables)
-    data = load_toml_bytes(text.encode())
-    try:
-        expected = [
-            plette.Pipfile(each).get_hash().value for each in (data, with_normalised_names(data))
-        ]
-    except (DataValidationError, TypeError):
-        return
-    assert list(pipfile_hashes(data)) == expected
 
 
 ENTRIES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import pip_config
 from codeartifact_pipenv.files.pip_config import in_files, in_pip_words, setting_value
-from codeartifact_pipenv.project.requirements_files import RequirementsReader, logical_lines
+from codeartifact_pipenv.project.requirements_files import RequirementsReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,13 +206,6 @@ texts = st.lists(
     )
 )
 ENVIRON = {"OPTS": "--find-links DIR"}
-
-
-@given(texts)
-def test_lines_are_joined_and_comments_removed_as_pip_does(text: str) -> None:
-    with mock.patch.dict(os.environ, {}, clear=True):
-        wanted = list(req_file.preprocess(text))
-    assert [(line.number, line.text) for line in logical_lines(text)] == wanted
 
 
 def parsed(path: Path) -> list[Any]:

@@ -77,16 +77,11 @@ def container_credentials(sandbox: Sandbox, role: str) -> Iterator[dict[str, str
 
 
 class Instruction(NamedTuple):
-    """An instruction of a Dockerfile, with the options of its ``--mount`` and the other words."""
+    """An instruction of a Dockerfile; RUN has the ids of its secrets, which are mounted as files."""
 
     name: str
-    mounts: list[dict[str, str]]
+    secrets: list[str]
     words: str
-
-    @property
-    def secrets(self) -> list[str]:
-        """The ids of the secrets that a RUN can read, each as a file in /run/secrets."""
-        return [each["id"] for each in self.mounts if each["type"] == "secret"]
 
 
 def read_dockerfile(text: str) -> list[Instruction]:
@@ -95,9 +90,8 @@ def read_dockerfile(text: str) -> list[Instruction]:
     found = []
     for line in filter(str.strip, lines.splitlines()):
         name, words = line.split(maxsplit=1)
-        mounts = re.findall(r"--mount=(\S+)\s+", words)
-        options = [dict(each.split("=") for each in mount.split(",")) for mount in mounts]
-        found.append(Instruction(name, options, re.sub(r"--mount=\S+\s+", "", words).strip()))
+        secrets = re.findall(r"--mount=type=secret,id=(\w+)", words)
+        found.append(Instruction(name, secrets, re.sub(r"--mount=\S+\s+", "", words).strip()))
     return found
 
 

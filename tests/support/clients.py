@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -204,6 +205,7 @@ def _machine_index(base: Mapping[str, str]) -> dict[str, str]:
     return {} if found is None else {"UV_DEFAULT_INDEX": found[1]}
 
 
+@dataclass
 class Drive:
     """A folder and an environment in which a client has AWS credentials only.
 
@@ -212,26 +214,20 @@ class Drive:
         env: the environment; our keyring is not on PATH.
         folder: the current folder.
         record: pytest's ``record_property``.
-        endpoint: the repository that the client uses.
+        host: the kind of the repository's host.
         results: of the programs whose output is checked for the token.
     """
 
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        env: dict[str, str],
-        folder: Path,
-        record: Callable[[str, object], None],
-        host: str = "ipv4",
-    ) -> None:
-        self.sandbox = sandbox
-        self.env = env
-        self.folder = folder
-        self.record = record
-        repository = str(sandbox.endpoint.repository)
-        self.endpoint = endpoint_for(sandbox.endpoint.domain, repository, host)
-        self.results: list[Result] = []
+    sandbox: Sandbox
+    env: dict[str, str]
+    folder: Path
+    record: Callable[[str, object], None]
+    host: str = "ipv4"
+    results: list[Result] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        domain, repository = self.sandbox.endpoint[:2]
+        self.endpoint = endpoint_for(domain, str(repository), self.host)
         self.url = self.endpoint.simple_url
         self.aws_url = self.url.replace("https://", "https://aws@")
 
@@ -289,25 +285,22 @@ class Drive:
 
 
 _TUNNEL = """\
-import os, socket
+import http.client, os, socket
 from urllib.parse import urlsplit
 
-_connect = socket.create_connection
+connect = socket.create_connection
 
 
-def _through_the_proxy(address, *rest, **more):
+def tunnel(address, *rest, **more):
     if not str(address[0]).endswith((".amazonaws.com", ".on.aws")):
-        return _connect(address, *rest, **more)
-    proxy = urlsplit(os.environ["HTTPS_PROXY"])
-    opened = _connect((proxy.hostname, proxy.port), *rest, **more)
-    opened.sendall(f"CONNECT {address[0]}:{address[1]} HTTP/1.1\\r\\n\\r\\n".encode())
-    answer = b""
-    while not answer.endswith(b"\\r\\n\\r\\n"):
-        answer += opened.recv(1)
-    return opened
+        return connect(address, *rest, **more)
+    proxy = http.client.HTTPConnection(urlsplit(os.environ["HTTPS_PROXY"]).netloc)
+    proxy.set_tunnel(*address)
+    proxy.connect()
+    return proxy.sock
 
 
-socket.create_connection = _through_the_proxy
+socket.create_connection = tunnel
 """
 
 

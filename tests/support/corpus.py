@@ -12,9 +12,6 @@ BROKEN = {"broken_bare_version", "broken_conflict", "broken_duplicate_key", "bro
 # These are TOML that pipenv rejects.
 REFUSED = {"source_without_name", "source_without_url", "unknown_entry_key", "verify_ssl_text"}
 
-READABLE = sorted(PIPFILES.keys() - BROKEN)
-VALID = sorted(PIPFILES.keys() - BROKEN - REFUSED)
-
 
 def read(name: str) -> str:
     """Return a Pipfile's text with its newlines as they are."""

@@ -1,15 +1,18 @@
-"""Guides in Markdown, followed as their readers follow them: files written, commands run."""
+"""This checkout, and its guides in Markdown, followed as their readers follow them: files written, commands run."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import tomlkit
 from support.programs import SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parent.parent.parent
 # Commands that install our package, and the programs that are linked from here in their place.
 _INSTALLS = {
     "pipx install codeartifact-pipenv": ("codeartifact-pipenv", "pipenv-ca"),
@@ -23,6 +26,18 @@ while IFS= read -r line; do
 done <<'END_OF_BLOCK'
 {text}END_OF_BLOCK"""
 _APPEND = "{{ echo; cat; }} >> {name} <<'END_OF_BLOCK'\n{text}END_OF_BLOCK"
+
+
+def project_table() -> dict[str, Any]:
+    """Return the table ``project`` of this project's own pyproject.toml."""
+    path = ROOT / "pyproject.toml"
+    found: dict[str, Any] = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()["project"]
+    return found
+
+
+def document(name: str) -> str:
+    """Return the text of one of the checkout's files."""
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def titles(text: str) -> list[str]:

@@ -43,14 +43,6 @@ def open_account(
         account.aws.close()
 
 
-def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let the tools of this process have their configuration and tokens below a folder."""
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("PIPENV_CA_CACHE_DIR", str(folder / "tokens"))
-    for name in ("VIRTUAL_ENV", "XDG_CONFIG_HOME", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def intercept(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
     """Call a function with the name of each operation before provisioning calls AWS."""
     original = Aws.call
@@ -92,12 +84,11 @@ class Account:
     def make_repository(self, name: str, *above: str) -> None:
         """Make a repository with upstreams or an external connection, without our program."""
         where = {"domain": "acme", "repository": name}
-        upstreams = [each for each in above if ":" not in each]
-        self.aws.create_repository(
-            **where, upstreams=[{"repositoryName": each} for each in upstreams]
-        )
-        for each in set(above) - set(upstreams):
-            self.aws.associate_external_connection(**where, externalConnection=each)
+        upstreams = [{"repositoryName": each} for each in above if ":" not in each]
+        self.aws.create_repository(**where, upstreams=upstreams)
+        for each in above:
+            if ":" in each:
+                self.aws.associate_external_connection(**where, externalConnection=each)
 
     def put_statements(self, *statements: Any) -> None:
         """Replace the policy of the team's repository."""
@@ -108,10 +99,10 @@ class Account:
     def repositories(self) -> dict[str, tuple[list[str], list[str]]]:
         """Return upstreams and external connections of the domain's repositories by name."""
         described = {}
-        for each in self.aws.list_repositories_in_domain(domain="acme")["repositories"]:
-            where = {"domain": "acme", "repository": each["name"]}
+        for row in self.aws.list_repositories_in_domain(domain="acme")["repositories"]:
+            where = {"domain": "acme", "repository": row["name"]}
             found = self.aws.describe_repository(**where)["repository"]
-            described[each["name"]] = (
+            described[row["name"]] = (
                 [each["repositoryName"] for each in found["upstreams"]],
                 [each["externalConnectionName"] for each in found["externalConnections"]],
             )

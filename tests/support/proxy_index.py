@@ -1,10 +1,11 @@
-"""A fake repository for the proxy index."""
+"""A fake repository for the proxy index, and the memory that a call takes."""
 
 from __future__ import annotations
 
 import ssl
+import tracemalloc
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import trustme
 from support.sandbox import FakePublicIndex, FakePublicIndexHandler
@@ -13,13 +14,14 @@ from support.servers import served
 from codeartifact_pipenv.endpoint import Domain, RepositoryEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pytest
 
 BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 HTML = "text/html"
+_T = TypeVar("_T")
 
 
 class Handler(FakePublicIndexHandler):
@@ -60,3 +62,13 @@ def fake_repository(
     with served(server):
         host = f"127.0.0.1:{server.server_port}"
         yield server, RepositoryEndpoint(domain, "one", "ipv4", host)
+
+
+def peak_of(act: Callable[[], _T]) -> tuple[_T, int]:
+    """Return the result of a call and the peak of the memory allocated in it, in bytes."""
+    tracemalloc.start()
+    try:
+        made = act()
+        return made, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     # Starts a sandbox with the given options.
     Start = Callable[..., tuple[Sandbox, "RepositoryClient"]]
 
-GITHUB = "token.actions.githubusercontent.com"
 # The token of a job's OIDC provider; the sandbox accepts any.
 IDENTITY = "an identity of the job's"
 # The one file of the package with which the package endpoint is tested.
@@ -67,19 +66,12 @@ def client_of(sandbox: Sandbox, service: str, keys: Principal, region: str = "us
     )
 
 
-# The errors of AWS by the status that it gives with them.
-CODES = {
-    400: {"ValidationException"},
-    402: {"ServiceQuotaExceededException"},
-    403: {
-        *("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"),
-        *("InvalidSignatureException", "SignatureDoesNotMatch"),
-        "MissingAuthenticationTokenException",
-    },
-    404: {"ResourceNotFoundException"},
-    409: {"ConflictException"},
-    500: {"InternalServerException"},
-    503: {"503"},
+# The statuses of AWS's errors; all others are 403.
+STATUSES = {
+    "ValidationException": 400,
+    "ServiceQuotaExceededException": 402,
+    "ResourceNotFoundException": 404,
+    "ConflictException": 409,
 }
 
 
@@ -89,33 +81,17 @@ def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, dict[str,
         call(**parameters)
     response: dict[str, Any] = caught.value.response
     code = str(response["Error"]["Code"])
-    assert code in CODES[response["ResponseMetadata"]["HTTPStatusCode"]]
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == STATUSES.get(code, 403)
     return code, response
 
 
-def ask(
-    sandbox: Sandbox,
-    method: str,
-    path: str,
-    *,
-    scope: tuple[str, str] = ("codeartifact", "us-east-1"),
-    signed: dict[str, str] | None = None,
-    unsigned: dict[str, str] | None = None,
-    body: bytes = b"",
-    body_instead: bytes | None = None,
-) -> Any:
-    """Call the API with the sandbox's keys, faster than a client of botocore.
-
-    ``body_instead`` is sent in place of the body that is signed.
-    """
-    host = "https://codeartifact.us-east-1.amazonaws.com"
-    request = AWSRequest(method, f"{host}{path}", data=body, headers=signed or {})
+def ask(sandbox: Sandbox, method: str, path: str) -> Any:
+    """Call the API with the sandbox's keys, faster than a client of botocore."""
+    request = AWSRequest(method, f"https://codeartifact.us-east-1.amazonaws.com{path}")
     keys = Credentials(sandbox.user.access_key_id, sandbox.user.secret_access_key)
-    SigV4Auth(keys, *scope).add_auth(request)
-    headers = dict(request.headers) | (unsigned or {})
-    sent = body if body_instead is None else body_instead
+    SigV4Auth(keys, "codeartifact", "us-east-1").add_auth(request)
     http = Http(sandbox)
-    answer = http(f"{host}{path}", method=method, headers=headers, body=sent or None)
+    answer = http(request.url, method=method, headers=dict(request.headers))
     http.close()
     return answer
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.files import files_below, files_with
 from support.programs import SAID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from support.programs import Result
     from typing_extensions import Self
@@ -39,6 +39,23 @@ _CACHE_FILE = re.compile(r"[0-9a-f]{16,}\.json|\.pypirc|\.?netrc|pip\.conf")
 _IS_TESTS_OWN = re.compile(
     r"/record\.json$|/literal_token[^/]*/Pipfile$|/lock_with_token/Pipfile\.lock$"
 )
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield every regular file below a folder."""
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = Path(directory) / name
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
+def files_with(secret: str, folders: Iterable[Path]) -> list[Path]:
+    """Return the files below some folders that hold a secret."""
+    needle = secret.encode()
+    return [
+        path for folder in folders for path in files_below(folder) if needle in path.read_bytes()
+    ]
 
 
 def has_token(data: bytes) -> bool:

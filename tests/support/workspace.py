@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from codeartifact_pipenv.endpoint import RepositoryEndpoint
     from codeartifact_pipenv.sandbox.sandbox import Sandbox
+    from codeartifact_pipenv.sandbox.signature import Principal
 
 START = "https://portal.awsapps.com/start"
 ROLE = "arn:aws:iam::123456789012:role/admin"
@@ -72,15 +73,24 @@ class Workspace:
 
     def role_profile(self, more: str = "") -> str:
         """Return the profile dev, which assumes a role with the user's keys."""
-        user = self.sandbox.user
-        return (
-            f"[profile base]\naws_access_key_id = {user.access_key_id}\n"
-            f"aws_secret_access_key = {user.secret_access_key}\n"
-            f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n{more}"
-        )
+        return role_profile(self.sandbox.user, more)
 
     def run(self, *words: str) -> Result:
         return run(PIPENV_CA, *words, env=self.env, cwd=self.folder)
+
+
+def section(title: str, keys: Principal) -> str:
+    """Return a section with keys, of an AWS file or of keyringrc.cfg."""
+    return (
+        f"[{title}]\naws_access_key_id = {keys.access_key_id}\n"
+        f"aws_secret_access_key = {keys.secret_access_key}\n"
+    )
+
+
+def role_profile(keys: Principal, more: str = "") -> str:
+    """Return the profile dev, which assumes a role, and its source."""
+    base = section("profile base", keys)
+    return f"{base}[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n{more}"
 
 
 def expired_sso_login(home: Path, cache_name: str) -> None:

@@ -91,25 +91,12 @@ def test_long_text_without_a_match_is_read_quickly() -> None:
     assert time.process_time() - begin < 2
 
 
-def answer_with(
-    monkeypatch: pytest.MonkeyPatch, *statuses: int | None
-) -> list[tuple[str, RepositoryEndpoint, str]]:
-    """Answer for a file, in order; the last status repeats. Return what is requested."""
-    asked: list[tuple[str, RepositoryEndpoint, str]] = []
-
-    def ask(_: object, url: str, at: RepositoryEndpoint, token: str) -> int | None:
-        asked.append((url, at, token))
-        return statuses[min(len(asked), len(statuses)) - 1]
-
-    monkeypatch.setattr(IndexClient, "ask_file", ask)
-    monkeypatch.setattr(absent_files, "WAIT_SECONDS", 1.5)
-    return asked
-
-
 @pytest.mark.parametrize("statuses", [(200,), (404, None, 403)])
 def test_the_wait_ends_at_the_first_answer_other_than_404(
     monkeypatch: pytest.MonkeyPatch, statuses: tuple[int | None, ...]
 ) -> None:
-    asked = answer_with(monkeypatch, *statuses)
+    answers = iter([*statuses, 404])
+    monkeypatch.setattr(IndexClient, "ask_file", lambda *_: next(answers))
+    monkeypatch.setattr(absent_files, "WAIT_SECONDS", 1.5)
     wait_for(FOUND, "token", {}, lambda: None)
-    assert asked == [(URL, TEAM, "token")] * len(statuses)
+    assert list(answers) == [404]

@@ -6,7 +6,6 @@ import base64
 import copy
 import json
 import pickle
-import traceback
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -45,18 +44,6 @@ def test_the_text_of_a_token_does_not_show_the_secret() -> None:
     shown += ["%s %r" % (token, token)]  # noqa: UP031 - one of the ways
     assert [text for text in shown if "eyJ" in text or "c2Vj" in text] == []
     assert "source='AWS'" in repr(token)
-
-
-def test_a_traceback_with_local_variables_does_not_show_the_secret() -> None:
-    def use(credential: AuthorizationToken) -> None:
-        raise RuntimeError(f"{credential} was refused")
-
-    with pytest.raises(RuntimeError) as caught:
-        use(alive(0, 43200))
-    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    shown = "".join(found.format())
-    assert "credential = AuthorizationToken(****" in shown
-    assert SECRET not in shown
 
 
 def test_a_token_cannot_be_pickled_or_copied() -> None:
@@ -147,14 +134,6 @@ def test_any_printable_text_may_be_a_token(text: str) -> None:
     assert token.value == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "description"),
-    [
-        (59.9, "less than a minute"),
-        (60, "1 minute"),
-        (7199, "1 hour"),
-        (864000, "10 days"),
-    ],
-)
-def test_a_duration_is_described_in_its_largest_unit(seconds: float, description: str) -> None:
-    assert describe_duration(seconds) == description
+def test_a_duration_is_described_in_its_largest_unit() -> None:
+    described = [describe_duration(seconds) for seconds in (59.9, 60, 7199, 864000)]
+    assert described == ["less than a minute", "1 minute", "1 hour", "10 days"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import io
 import os
-import warnings
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
 DUALSTACK = "my-dom-123456789012.codeartifact.eu-west-1.on.aws"
-VPCE = "vpce-0a1b.d.codeartifact.eu-west-1.vpce.amazonaws.com"
 URL = f"https://{HOST}/pypi/team/simple/"
 TOKEN = "eyJ2ZXIiOjEsImlzdSI6MX0.a.b.c.d"
 
@@ -32,11 +29,7 @@ SERVICES = [
     *(URL, URL.removesuffix("/"), HOST, HOST.upper(), DUALSTACK, f"aws@{HOST}", f"{HOST}:443"),
     *(f"https://{login}/pypi/team/simple/" for login in (f"aws:old@{HOST}", DUALSTACK)),
     f"https://{HOST}/pypi/team/simple/orb/1.0/orb-1.0-py3-none-any.whl",
-    f"https://{VPCE}/pypi/d/my-dom-123456789012/team/simple/",
-]
-FOREIGN = [
-    *("poetry-repository-codeartifact", "system", "https://example.com/simple/", "", "\x00"),
-    *("http://[bad", VPCE, f"{HOST}.evil.com", f"{HOST}:8443", URL.replace("https", "http")),
+    "https://vpce-0a.d.codeartifact.eu-west-1.vpce.amazonaws.com/pypi/d/my-dom-123456789012/team/",
 ]
 
 
@@ -79,14 +72,11 @@ def asked(service: str, username: str | None) -> tuple[str | None, str]:
     return password, stderr.getvalue()
 
 
-STRANGE: list[object] = [None, URL.encode(), 3, ["x"], {}]
-
-
 @pytest.mark.parametrize(
     ("service", "username"),
     [
-        *((each, "aws") for each in STRANGE),
-        *((URL, each) for each in (b"aws", 0, ["aws"], {"aws"})),
+        *((None, "aws"), (URL.encode(), "aws"), (3, "aws"), (["x"], "aws")),
+        *((URL, b"aws"), (URL, 0), (URL, ["aws"])),
     ],
 )
 @pytest.mark.usefixtures("with_token")
@@ -94,16 +84,6 @@ def test_a_service_or_username_that_is_not_text_gets_no_answer(
     service: object, username: object
 ) -> None:
     assert asked(cast("str", service), cast("str", username)) == (None, "")
-
-
-@pytest.mark.usefixtures("machine")
-def test_missing_credentials_print_one_line_and_return_none() -> None:
-    """The warning filters of the client are not changed."""
-    password, said = asked(URL, "aws")
-    assert password is None
-    first, _ = said.splitlines()  # asked() makes two requests
-    assert first.startswith("codeartifact-pipenv: No AWS credentials were found")
-    assert getpass.GetPassWarning not in [category for _, _, category, *_ in warnings.filters]
 
 
 @pytest.mark.usefixtures("with_token")
@@ -129,37 +109,24 @@ def test_a_closed_stderr_does_not_raise(monkeypatch: pytest.MonkeyPatch) -> None
             assert make_backend().get_password(URL, "aws") is None
 
 
-# This includes lone surrogates, from file names and arguments that are not UTF-8.
+# With lone surrogates, from file names and arguments that are not UTF-8.
 anything = st.text(st.characters())
-parts = st.sampled_from(
-    [*FOREIGN, *SERVICES, "@", ":443", "[::1]", "%00", "\ud800", "\n", ".", "/"]
-)
-texts = st.one_of(
-    anything,
-    st.builds("".join, st.lists(st.one_of(st.text(st.characters(), max_size=3), parts))),
-    st.builds(lambda text: f"https://{text}", anything),
-    st.builds(lambda text: f"{HOST}{text}", st.text(st.characters(), max_size=4)),
-    # Look-alikes: one letter replaced by another, of any alphabet.
-    st.builds(
-        lambda url, at, letter: url[: at % len(url)] + letter + url[at % len(url) + 1 :],
-        st.sampled_from(SERVICES),
-        st.integers(0, 200),
-        st.characters(),
-    ),
+# One letter is replaced by another, of any alphabet.
+look_alikes = st.builds(
+    lambda url, at, letter: url[: at % len(url)] + letter + url[at % len(url) + 1 :],
+    st.sampled_from(SERVICES),
+    st.integers(0, 200),
+    st.characters(),
 )
 
 
 @settings(deadline=None)
-@given(service=texts, username=st.one_of(st.none(), anything, st.just("aws")))
+@given(service=anything | look_alikes, username=st.one_of(st.none(), anything, st.just("aws")))
 @example(service=URL, username="aws")
 @example(service=HOST, username=None)
 @example(service=URL, username="AWS")
 @example(service=f"{HOST}.evil.com", username="")
-@example(service=f"https://[::1%25{HOST}]:443/pypi/team/simple/", username="aws")
-@example(service=URL.replace("codeartifact", "\u0441odeartifact"), username="aws")  # Cyrillic
-@example(service=URL.replace("amazonaws.com", "amazonaws\u3002com"), username="aws")  # IDNA's dot
 @example(service=URL.replace("codeartifact", "CODEART\u0130FACT"), username="aws")
-@example(service=f"{HOST}:\u0664\u0664\u0663", username="aws")  # 443 in Arabic digits
 @example(service=URL * 20_000, username="aws")
 @example(service="https://" + "@" * 100_000 + HOST, username="aws")
 @example(service=f"{'a' * 100_000}-{HOST}", username="\ud800")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeartifact_pipenv.__main__ import VERBS
-from codeartifact_pipenv.cli import OWN_VERBS, help_text
+from codeartifact_pipenv.cli import help_text
 from codeartifact_pipenv.errors import UsageError
 from codeartifact_pipenv.settings import SETTINGS, parse_command_line
 
@@ -117,11 +114,3 @@ def test_only_own_options_are_removed(
     kept = [word for group in before if not group[0].startswith("--ca-") for word in group]
     assert line.rest == [*kept, command, *after]
     assert (line.command, line.arguments) == (command, after)
-
-
-def test_each_own_verb_has_a_function_and_a_line_in_the_help() -> None:
-    assert set(VERBS) == set(OWN_VERBS)
-    for verb, place in VERBS.items():
-        module, _, function = place.partition(":")
-        assert callable(getattr(import_module(f"codeartifact_pipenv.{module}"), function))
-        assert f"\n  {verb} " in help_text("x")

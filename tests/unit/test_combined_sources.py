@@ -32,7 +32,6 @@ def made(
     sources: Mapping[str, str] = SOURCES,
     environ: Mapping[str, str] | None = None,
     lock_sources: Mapping[str, str] | None = None,
-    **more: Any,
 ) -> CombinedSources:
     """Return the combined sources of a Pipfile and a lock."""
     environ = environ or {}
@@ -40,7 +39,7 @@ def made(
     document = load_toml_bytes(f"[packages]\n{packages}\n".encode())
     own = [{"name": name, "url": url} for name, url in (lock_sources or {}).items()]
     lock = None if locked is None else {"_meta": {"sources": own}, "default": locked, "odd": 3}
-    return combine_sources(read, document, lock, environ, **more)
+    return combine_sources(read, document, lock, environ)
 
 
 def never(_name: str, _hashes: Collection[str]) -> bool:
@@ -49,14 +48,6 @@ def never(_name: str, _hashes: Collection[str]) -> bool:
 
 def always(_name: str, _hashes: Collection[str]) -> bool:
     return True
-
-
-def test_repositories_are_numbered_and_another_source_is_the_default() -> None:
-    found = made()
-    assert [endpoint.repository for endpoint in found.endpoints] == ["team", "lonely"]
-    assert found.default is not None
-    assert (found.default.name, found.others.default_url) == ("pypi", PYPI)
-    assert [found.source_of(number).name for number in (0, 1)] == ["team", "lonely"]
 
 
 def test_two_sources_of_one_repository_are_merged() -> None:
@@ -168,26 +159,13 @@ def test_the_lock_is_read_with_its_sources_which_cannot_redefine_a_repository(
     assert found.index_for_lock({}, never)("a", entry) == index
 
 
-def test_packages_of_pylock_files_are_private() -> None:
-    indexes = [{"name": "A", "index": LONELY}, {"name": "b", "index": PYPI}]
-    packages = [*indexes, {"name": "c"}, {"index": LONELY}, "odd"]
-    found = made("", {}, pylocks=[{"packages": packages}, {"packages": 3}, {}])
-    assert found.private() == {"a": 1}
-
-
-def with_mirror(name: str, url: str, mirror: str, locked: Mapping[str, Any]) -> CombinedSources:
-    """Return the combined sources of a repository and a mirror that is one, too."""
-    sources = [read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {})]
-    sources.append(read_source(name, url, "Pipfile", {}))
-    lock = {"_meta": {"sources": [{"name": "pypi", "url": PYPI}]}, "default": locked}
-    return combine_sources(sources, {}, lock, {})
-
-
-def test_a_mirror_repository_is_last_and_not_private() -> None:
+def test_a_package_locked_from_a_mirror_repository_is_not_private() -> None:
     mirror = f"https://{HOST}/pypi/mirror/simple/"
-    found = with_mirror("team", TEAM, mirror, {"a": {"index": "pypi"}})
-    assert [endpoint.repository for endpoint in found.endpoints] == ["team", "mirror"]
-    assert (found.mirror, found.default, found.private()) == (1, None, {})
-    assert [found.source_of(number).name for number in (0, 1)] == ["team", "pypi"]
-    same = with_mirror("lonely", LONELY, LONELY, {})
-    assert (len(same.endpoints), same.mirror, same.source_of(0).name) == (1, None, "lonely")
+    sources = [read_source("pypi", mirror, "PIPENV_PYPI_MIRROR", {})]
+    sources.append(read_source("team", TEAM, "Pipfile", {}))
+    lock = {
+        "_meta": {"sources": [{"name": "pypi", "url": PYPI}]},
+        "default": {"a": {"index": "pypi"}},
+    }
+    found = combine_sources(sources, {}, lock, {})
+    assert (found.mirror, found.source_of(1).name, found.private()) == (1, "pypi", {})

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
 import tomlkit
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pipenv.vendor.plette import Pipfile
 from pipenv.vendor.plette.pipfiles import DEFAULT_SOURCE_TOML
 from support.corpus import read
-from support.projects import pipfile_hash
 
 from codeartifact_pipenv.project import edit
 from codeartifact_pipenv.project.pipfile import DIRECT_KEYS, entries_of, normalise
@@ -125,11 +122,6 @@ def test_any_pipfile_gets_the_proxy_url_and_no_other_change(text: str) -> None:
     assert {**after, "source": 0} == {**before, "source": 0}
 
 
-@given(pipfiles.filter(lambda text: "[[source]]" in text))
-def test_hash_of_any_pipfile_equals_pipenvs(text: str) -> None:
-    assert pipfile_hash(text) == Pipfile.load(io.StringIO(text)).get_hash().value
-
-
 @given(pipfiles)
 def test_changes_of_sources_format_and_empty_categories_are_ignored(text: str) -> None:
     plain = content(text)
@@ -141,15 +133,12 @@ def test_changes_of_sources_format_and_empty_categories_are_ignored(text: str) -
 
 ORB = '{version = "==1.0.1", index = "codeartifact"}'
 NEW_ORB = ORB.replace("1.0.1", "2")
-PYTEST = """{version = "*", extras = ["testing", "more"], markers = "python_version >= '3.8'"}"""
 
 
 @pytest.mark.parametrize(
     ("old", "pipenvs", "named", "index", "new"),
     [
         (ORB, '"==2"', "Orb_Schema.Generator", None, NEW_ORB),
-        (PYTEST, '">=8"', "pytest", None, PYTEST.replace("*", ">=8")),
-        ('">=1.10"', '"==2"', "six", None, '"==2"'),
         ('">=1.10"', '"==2"', "six", "codeartifact", NEW_ORB),
         ('">=1.10"', '"==2"', "requests", None, '">=1.10"'),
     ],
@@ -166,8 +155,11 @@ def test_a_new_version_changes_nothing_else(
     ("old", "pipenvs", "index", "new"),
     [
         (ORB, '{path = "./orb", editable = true}', "pypi", {"path": "./orb", "editable": True}),
-        ('{git = "https://x.example/x", extras = ["a"]}', '"*"', "pypi", ["version", "extras"]),
-        (None, '{extras = ["a"], version = "2"}', "ca", {"extras": ["a"], "version": "2"}),
+        (
+            *('{git = "https://x.example/x", extras = ["a"]}', '"*"', "pypi"),
+            {"version": "*", "index": "pypi", "extras": ["a"]},
+        ),
+        (None, '{version = "2"}', "ca", {"version": "2", "index": "ca"}),
         (None, '{version = "*", index = "pypi"}', None, "*"),
         *((None, f'{{{key} = "./x"}}', "ca", {key: "./x"}) for key in sorted(DIRECT_KEYS)),
     ],
@@ -177,13 +169,7 @@ def test_a_new_package_or_origin_has_the_right_keys(
 ) -> None:
     before = f"{QUIET}\n[packages]\n" + (f"x = {old}\n" if old else "")
     after = f"{QUIET}\n[packages]\nx = {pipenvs}\n"
-    found = content(changed(before, after, "x", index=index))["packages"]["x"]
-    if "version" in new:
-        assert found.pop("index") == index
-    if isinstance(new, list):
-        assert found == {"version": "*", "extras": ["a"]}
-    else:
-        assert found == new
+    assert content(changed(before, after, "x", index=index))["packages"]["x"] == new
 
 
 @given(pipfiles, st.sampled_from(["packages", "dev-packages", "tests"]))

@@ -12,15 +12,13 @@ from support.sandbox import FakePublicIndexHandler
 
 from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files.pip_config import in_pipenv_words, setting_value
-from codeartifact_pipenv.project.requirements_files import RequirementsFile, RequirementsReader
+from codeartifact_pipenv.project.requirements_files import RequirementsReader
 from codeartifact_pipenv.proxy_index.local_files import local_files
 from codeartifact_pipenv.wrapper import fetched_file
 from codeartifact_pipenv.wrapper.fetched_file import fetch_text
 
 if TYPE_CHECKING:
     from support.sandbox import FakePublicIndex
-
-OWN = "https://own/simple"
 
 
 def test_options_of_pipenv_that_name_files_or_indexes_are_found() -> None:
@@ -31,35 +29,10 @@ def test_options_of_pipenv_that_name_files_or_indexes_are_found() -> None:
 
 def test_a_variable_that_is_not_empty_beats_the_configuration_of_pip(tmp_path: Path) -> None:
     path = tmp_path / "pip.conf"
-    path.write_text("[global]\nfind_links = a\n[install]\nFind-Links = b c\n")
+    path.write_text("[install]\nFind-Links = b c\n")
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": "/nowhere", "PIP_CONFIG_FILE": str(path)}
     for value, found in (("d", ("d", "PIP_Find_Links")), ("", ("b c", str(path)))):
         assert setting_value("find-links", environ | {"PIP_Find_Links": value}) == found
-
-
-def read(path: Path, name: str = "r.txt", pages: dict[str, str] | None = None) -> RequirementsFile:
-    reader = RequirementsReader(OWN.__eq__, {}, (pages or {}).__getitem__)
-    return reader.read(name, str(path))
-
-
-def copied(file: RequirementsFile) -> list[str]:
-    """Return the lines of a file's copy."""
-    text = file.text(lambda other: f"COPY OF {other.place}" if other.is_changed else other.place)
-    return text.splitlines()
-
-
-def test_copy_of_a_file_names_the_copies_of_changed_files_only(tmp_path: Path) -> None:
-    (tmp_path / "r.txt").write_text("-c c.txt\n-r plain.txt\nsix --pre\n")
-    (tmp_path / "plain.txt").write_text("six\n")
-    (tmp_path / "c.txt").write_text(f"six<2 \\\n # x\n-i {OWN} --pre\n-r d.txt\n")
-    (tmp_path / "d.txt").write_text("-r https://x/y/d.txt\n")
-    pages = {"https://x/y/d.txt": "-c e.txt\n", "https://x/y/e.txt": "a\n"}
-    file = read(tmp_path, pages=pages)
-    first, *lines = copied(file)
-    assert first == f"\ufeff --constraint 'COPY OF {tmp_path}/c.txt'"
-    assert lines == [f" --requirement {tmp_path}/plain.txt", "six --pre"]
-    nested = next(p for parts in file.lines for p in parts if isinstance(p, RequirementsFile))
-    assert copied(nested)[2:] == [" --pre", f" --requirement 'COPY OF {tmp_path}/d.txt'"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +52,15 @@ def test_unreadable_files_and_other_indexes_are_refused_with_their_place(
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "r.txt").write_text(text)
     with pytest.raises(ConfigurationError, match=parts):
-        read(tmp_path)
+        RequirementsReader("https://own".__eq__, {}, str).read("r.txt", str(tmp_path))
+
+
+def test_file_that_includes_a_changed_file_is_changed_too(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("six\n-c c.txt\n")
+    (tmp_path / "c.txt").write_text("six<2\n-i https://own\n")
+    file = RequirementsReader("https://own".__eq__, {}, str).read("r.txt", str(tmp_path))
+    assert file.is_changed
+    assert file.text(lambda other: other.place) == f"\ufeffsix\n --constraint {tmp_path}/c.txt\n"
 
 
 class _Handler(FakePublicIndexHandler):

@@ -35,11 +35,14 @@ def endpoint(url: str = URL) -> RepositoryEndpoint:
     return found
 
 
-def written(home: Path, text: str | bytes) -> dict[str, str]:
-    """Write the file; return the environment that names it."""
+def written(home: Path, text: str | bytes | None) -> dict[str, str]:
+    """Write the file, or a folder in its place; return the environment that names it."""
     path = home / "python_keyring" / "keyringrc.cfg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return {"XDG_CONFIG_HOME": str(home)}
 
 
@@ -103,16 +106,9 @@ def test_equally_specific_sections_that_differ_are_an_error(tmp_path: Path) -> N
 KEYS = f"aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {SECRET}\n"
 
 
-def test_a_key_pair_is_used_whole_and_only_its_id_is_shown(tmp_path: Path) -> None:
-    found = asked(written(tmp_path, f"[codeartifact]\n{KEYS}"))
-    keys = found.caller.keys
-    assert keys is not None
-    assert (keys.key_id, keys.secret) == ("AKIAEXAMPLE", SECRET)
-    for shown in (repr(found), str(found), repr(keys), f"{keys}"):
-        assert SECRET not in shown
-        assert "AKIAEXAMPLE" in shown
-    for line in KEYS.splitlines():
-        assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
+@pytest.mark.parametrize("line", KEYS.splitlines())
+def test_half_of_a_key_pair_is_not_used(line: str, tmp_path: Path) -> None:
+    assert asked(written(tmp_path, f"[codeartifact]\n{line}\n")).caller.keys is None
 
 
 def test_own_settings_win_over_keyringrc_and_this_over_aws_profile(tmp_path: Path) -> None:
@@ -138,9 +134,10 @@ def test_own_settings_win_over_keyringrc_and_this_over_aws_profile(tmp_path: Pat
         (b"# f\xfcr alle\n[codeartifact]\nprofile_name = x\n", "UTF-8"),
         ("[codeartifact]\ntoken_duration = an hour\n", "'an hour'"),
         ("[codeartifact]\ntoken_duration = 60\n", "'60'"),
+        pytest.param(None, "cannot be read: it is not a regular file", marks=posix),
     ],
 )
-def test_a_broken_file_is_an_error(data: str | bytes, trouble: str, tmp_path: Path) -> None:
+def test_a_broken_file_is_an_error(data: str | bytes | None, trouble: str, tmp_path: Path) -> None:
     environ = written(tmp_path, data)
     with pytest.raises(ConfigurationError) as raised:
         asked(environ)
@@ -175,16 +172,6 @@ def test_a_file_without_codeartifact_sections_is_ignored(data: bytes, tmp_path: 
     environ = written(tmp_path, data)
     assert read_keyringrc(environ) is None
     assert asked(environ) == TokenRequest(MAXIMUM_DURATION)
-
-
-@posix
-def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
-    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    path = Path(keyringrc_path(environ))
-    path.mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match="cannot be read: it is not a regular") as raised:
-        asked(environ)
-    assert str(path) in raised.value.sentence
 
 
 @posix

@@ -18,7 +18,6 @@ from codeartifact_pipenv.errors import ConfigurationError
 from codeartifact_pipenv.files import io, pip_config
 from codeartifact_pipenv.processes.child import exit_like_child
 from codeartifact_pipenv.project.pipfile import load_project
-from codeartifact_pipenv.project.toml_text import TomlEdit
 from codeartifact_pipenv.proxy_index.index import ProxyIndex
 from codeartifact_pipenv.proxy_index.model import IndexAccess, IndexSources
 from codeartifact_pipenv.settings import CommandLine, Settings
@@ -38,16 +37,10 @@ LIBRARY = "Library/Application Support/pip"
 
 
 @pytest.fixture
-def macos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-
-
-@pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
 
 
-@pytest.mark.usefixtures("macos")
 @pytest.mark.parametrize(
     ("folders", "has_xdg", "written", "others"),
     [
@@ -59,8 +52,14 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_login_on_macos_writes_where_the_newest_pip_looks(
-    folders: list[str], has_xdg: bool, written: str, others: list[str], tmp_path: Path
+    folders: list[str],
+    has_xdg: bool,
+    written: str,
+    others: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "not read")}
@@ -229,15 +228,3 @@ def test_a_file_open_in_another_program_is_replaced_once_it_is_closed(
 )
 def test_the_exit_status_of_pipenv_on_windows_is_passed_on(status: int, wanted: int) -> None:
     assert exit_like_child(status) == wanted
-
-
-@pytest.mark.parametrize("first", [True, False])
-@pytest.mark.parametrize("text", ["", '[packages]\na = "*"\n\n', "[pipenv]\n\n# a\n[packages]\n"])
-def test_a_source_is_added_to_a_pipfile_with_windows_line_ends(text: str, first: bool) -> None:
-    def done(text: str) -> str:
-        edit = TomlEdit(text)
-        edit.add_source({"name": "ca", "url": "https://x.example/"}, first=first)
-        return edit.text()
-
-    crlf = text.replace("\n", "\r\n")
-    assert done(crlf) == (done(text).replace("\n", "\r\n") if text else done(text))

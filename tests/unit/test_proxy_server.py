@@ -10,7 +10,7 @@ import socket
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, nullcontext, suppress
+from contextlib import ExitStack, closing, nullcontext
 from http import HTTPStatus
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from support.memory import peak_of
-from support.proxy_index import HTML, fake_repository
+from support.proxy_index import HTML, fake_repository, peak_of
 
 from codeartifact_pipenv.lookups.index_client import MOST_BYTES as MOST_OF_A_PAGE
 from codeartifact_pipenv.proxy_index import index
@@ -85,12 +84,6 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
             yield RunningIndex(proxy, repository)
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch, between: float | None) -> None:
-    """Give clients without the password half a second, and some seconds between bytes."""
-    monkeypatch.setattr(index, "_LOGIN_SECONDS", 0.5)
-    monkeypatch.setattr(index._Handler, "timeout", between)
-
-
 def is_disconnected(connection: socket.socket, words: list[bytes]) -> bool:
     """Write words, the last one again and again; return whether the connection was closed."""
     end = time.monotonic() + LONG
@@ -120,48 +113,12 @@ SLOW = (
 def test_slow_and_silent_clients_without_password_are_disconnected(
     running: RunningIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hurry(monkeypatch, None)
+    monkeypatch.setattr(index, "_LOGIN_SECONDS", 0.5)
+    monkeypatch.setattr(index._Handler, "timeout", None)
     with ThreadPoolExecutor(len(SLOW)) as pool:
         clients = [running.connect_without_password() for _ in SLOW]
         assert list(pool.map(is_disconnected, clients, SLOW)) == [True] * len(SLOW)
     assert running.has_a_page()
-
-
-@pytest.mark.wide
-def test_clients_with_the_password_may_be_idle(
-    running: RunningIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hurry(monkeypatch, 0.5)
-    with connection_to(running.proxy) as connection:
-        while True:  # on a busy machine even the first request may be too late
-            with suppress(OSError, http.client.HTTPException):
-                assert running.has_a_page(connection)
-                break
-            connection.close()
-        connection.auto_open = 0
-        for _ in range(2):
-            time.sleep(1.2)
-            assert running.has_a_page(connection)
-        connection.sock.sendall(b"GET /simple/acme/ HTTP/1.1\r\n")
-        time.sleep(1.2)
-        connection.sock.sendall(f"Authorization: {running.login}\r\n\r\n".encode())
-        assert connection.sock.recv(12) == b"HTTP/1.1 200"
-
-
-def test_fifty_slow_clients_do_not_block_a_page(
-    running: RunningIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(index, "_LOGIN_SECONDS", LONG)
-    with ExitStack() as stack:
-        slow = [stack.enter_context(running.connect_without_password()) for _ in range(50)]
-        for _ in range(5):
-            for client in slow:
-                client.sendall(b"G")
-            assert running.has_a_page()
-        for client in slow:
-            client.setblocking(False)
-            with pytest.raises(BlockingIOError):  # it is still open
-                client.recv(1)
 
 
 def test_a_page_that_is_too_large_is_502_and_takes_limited_memory(running: RunningIndex) -> None:

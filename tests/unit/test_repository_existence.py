@@ -18,20 +18,6 @@ DOMAIN = Domain("my-dom", "123456789012", "us-east-1")
 ENDPOINTS = [RepositoryEndpoint(DOMAIN, name, "ipv4", HOST) for name in ("team", "other")]
 
 
-@pytest.mark.parametrize("said", [True, False, None])
-def test_aws_is_asked_once_for_each_repository(said: bool | None) -> None:
-    asked: list[str | None] = []
-
-    def ask(endpoint: RepositoryEndpoint) -> bool | None:
-        asked.append(endpoint.repository)
-        return said
-
-    existence = Existence(ENDPOINTS, ask)
-    assert [existence.exists(number) for number in (0, 0, 1)] == [said] * 3
-    assert asked == ["team", "other"]
-    assert not existence.is_proven(0)
-
-
 @pytest.mark.parametrize(("hours", "remembered"), [(11.9, True), (12.1, None), (-1, None)])
 def test_a_served_page_is_remembered_for_twelve_hours(
     hours: float, remembered: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

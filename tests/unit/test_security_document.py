@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from support.checkout import ROOT, document
+from support.guides import ROOT, document
 
 
 def test_every_threat_names_test_files_that_exist() -> None:

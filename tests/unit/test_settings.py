@@ -210,13 +210,6 @@ def test_a_bad_value_names_the_expected_kind(
     assert ", and it is " in sentence
 
 
-def test_settings_of_one_project_do_not_apply_to_the_next(places: Places, tmp_path: Path) -> None:
-    places.write_project('profile = "one"\n')
-    settings = places.settings()
-    settings.read_project(str(tmp_path))
-    assert settings.text("profile") is None
-
-
 @pytest.mark.parametrize("content", [b"profile = ", b"profile = '\xff'", b"\x00", b"[a\n", None])
 def test_a_broken_or_missing_users_file_is_refused_and_a_broken_pyproject_ignored(
     content: bytes | None, places: Places

@@ -175,14 +175,11 @@ def test_token_in_pypirc_is_reported_with_its_section(
 
 @posix
 @pytest.mark.parametrize("name", [".netrc", ".pypirc", ".pip/pip.conf"])
-def test_missing_files_named_pipes_and_devices_are_skipped(
+def test_missing_files_and_named_pipes_are_skipped(
     name: str, environ: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     assert found(environ) == []
     os.mkfifo(path)
-    assert found(environ) == []
-    path.unlink()
-    path.symlink_to("/dev/zero")
     assert found(environ) == []

@@ -13,7 +13,7 @@ import pytest
 import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.memory import peak_of
+from support.proxy_index import peak_of
 
 from codeartifact_pipenv.proxy_index.metadata import (
     MOST_BYTES,
