@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -117,11 +118,12 @@ def team(sandbox: Sandbox, sandbox_env: dict[str, str], project: Path) -> Team:
 
 @WIDE
 @pytest.mark.parametrize("words", ["install orb-common", "lock without a lock"])
-def test_failed_pipenv_leaves_the_files_unchanged(words: str, team: Team) -> None:
+def test_failed_pipenv_leaves_the_files_as_the_user_has_edited_them(words: str, team: Team) -> None:
     if words.endswith("a lock"):
         team.lock.unlink()
-    before = team.state
-    pipenv = team.pipenv(DAMAGE, "sys.exit(3)")
+    edited = team.text.replace("[packages]", '[packages]\nattrs = "*"').encode()
+    before = team.state | {"Pipfile": edited}
+    pipenv = team.pipenv(DAMAGE + MORE, "sys.exit(3)")
     team(*words.partition(" without")[0].split(), status=3)
     assert "http://127." in pipenv.record["pipfile"]
     assert "amazonaws" not in pipenv.record["pipfile"]
@@ -215,6 +217,16 @@ def test_next_command_removes_the_copies_of_a_killed_one(
     done = run(PIPENV_CA, *words.split(), env=env, cwd=folder)
     assert "killed" not in done.stderr, done.stderr
     team.check_untouched(before)
+
+
+@WIDE
+def test_assistant_removes_no_copies(team: Team) -> None:
+    team.kill("lock")
+    left = team.state
+    look = "from codeartifact_pipenv.assistant.diagnosis import diagnose\n"
+    look += "assert 'findings' in diagnose([], '.', [], online=False)['lint']"
+    assert run(sys.executable, "-c", look, env=team.env, cwd=team.folder).status == 0
+    assert team.state == left
 
 
 def test_offline_command_does_not_disturb_a_running_one(team: Team) -> None:
@@ -408,6 +420,12 @@ def test_entry_edited_by_the_user_is_kept_with_a_warning(entry: str, team: Team)
     assert "was edited while this ran" in done.stderr
     assert "would have written: orb-common = " in done.stderr
     assert "in [packages]" in done.stderr
+
+
+def test_removed_pipfile_stays_removed_with_a_warning(team: Team) -> None:
+    team.pipenv(f"{INSTALLS}{LOCKS}os.unlink('Pipfile')\n")
+    assert "would have written: orb-common = " in team("install", "orb-common").stderr
+    assert not team.pipfile.exists()
 
 
 OTHER = edits("Pipfile.lock", f'"{GENERATOR}"', f'"attrs": {{"version": "==25.1"}}, "{GENERATOR}"')

@@ -53,6 +53,9 @@ def write(name: str, text: str) -> Callable[[Path], object]:
 def crlf(folder: Path) -> None:
     text = (folder / "Pipfile").read_text()
     (folder / "Pipfile").write_text(text, newline="\r\n")
+    lock = {"_meta": {"hash": {"sha256": "0"}, "pipfile-spec": 6, "requires": {}, "sources": []}}
+    lock |= {"default": {}, "develop": {}}
+    (folder / "Pipfile.lock").write_text(json.dumps(lock, indent=4), newline="\r\n")
 
 
 def link(folder: Path) -> None:

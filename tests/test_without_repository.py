@@ -1,7 +1,4 @@
-"""A project without a repository: no other index is asked for its private names.
-
-And no URL of a repository that is typed, or in PIP_INDEX_URL, gets into Pipfile or lock.
-"""
+"""Without a repository in the Pipfile: private names, and repositories that are named by URL."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from support.programs import SAID
 
@@ -58,38 +58,26 @@ def files_with(secret: str, folders: Iterable[Path]) -> list[Path]:
     ]
 
 
-class Leak(NamedTuple):
-    """A place that must not hold a token, and does.
-
-    Attributes:
-        kind: output, file, arguments.
-        where: the words of the program, or the path.
-    """
-
-    kind: str
-    where: str
-
-
 def has_token(data: bytes) -> bool:
     """Whether data holds a token of the sandbox, whole or as part of a header."""
     # Virtual environments are large: the plain search spares most of them the pattern.
     return (_BEGINS in data or _IN_HEADER in data) and bool(_ANY.search(data))
 
 
-def leaks_in_output() -> Iterator[Leak]:
-    """Yield the programs that showed a token since ``SAID`` was last cleared."""
+def leaks_in_output() -> Iterator[str]:
+    """Yield the words of programs that showed a token since ``SAID`` was last cleared."""
     for words, result in SAID:
         shown = result.stderr if _PRINTS_TOKEN.search(words) else result.output
         if has_token("".join(shown.split()).encode()):  # lines may have been wrapped
-            yield Leak("output", words)
+            yield words
 
 
-def leaks_in_files(folder: Path) -> Iterator[Leak]:
-    """Yield the files below a folder that hold a token and may not."""
+def leaks_in_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of files below a folder that hold a token and may not."""
     for path in files_below(folder):
         with contextlib.suppress(OSError):
             if has_token(path.read_bytes()) and not _may_hold(path):
-                yield Leak("file", str(path))
+                yield str(path)
 
 
 def _may_hold(path: Path) -> bool:
