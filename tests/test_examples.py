@@ -1,4 +1,4 @@
-"""Examples outside of the guides for teams and CI: their files and commands, as a reader uses them."""
+"""Every example is played by a test: each file, and each block of commands in a document."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ from codeartifact_pipenv.sandbox.wheels import make_wheel
 from codeartifact_pipenv.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EXAMPLES = ROOT / "examples"
 WIDE = pytest.mark.wide
 # Files that git ignores, and that commands leave in a checkout.
 OTHERS = {".gitignore", ".venv", "dist", "__pycache__", "Pipfile.lock", "build"}
+# Documents and folders that one test plays from the first line to the last.
+WHOLE = re.compile(
+    r"guides/(assistant|clients|compatibility|integration|lint|performance|project-template"
+    r"|provision|python-standards|settings)\.md#|(pictures|publish|quickstart)/"
+)
 
 
 def blocks_of(name: str, *titles: str) -> list[tuple[str, str]]:
@@ -44,6 +50,32 @@ def bash(lines: list[str], env: dict[str, str], folder: Path) -> str:
     done = run("bash", "-euc", "\n".join(lines), env=env, cwd=folder, timeout=400)
     assert done.status == 0, done.output[-6000:]
     return done.output
+
+
+def examples() -> Iterator[str]:
+    """Yield each file of the examples, and each title above blocks of a document."""
+    for path in [ROOT / "README.md", *sorted(EXAMPLES.rglob("*"))]:
+        name = path.relative_to(ROOT).as_posix().removeprefix("examples/")
+        if not path.is_file() or OTHERS & set(path.parts) or ".egg-info" in name:
+            continue
+        if path.suffix != ".md":
+            yield name
+            continue
+        for part in re.split(r"(?m)^(?=##)", path.read_text("utf-8")):
+            if "```" in part:
+                yield f"{name}#{part.lstrip('# ').partition(chr(10))[0]}"
+
+
+def test_each_example_is_played_by_a_test_that_names_it() -> None:
+    tests = [path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py")]
+
+    def is_played(example: str) -> bool:
+        name, _, title = example.partition("#")
+        words = (name.rpartition("/")[2], f'"{title}"' if title else "")
+        named = any(all(word in text for word in words) for text in tests)
+        return named or WHOLE.match(example) is not None
+
+    assert [example for example in examples() if not is_played(example)] == []
 
 
 def test_extras_that_the_examples_install_exist() -> None:
