@@ -256,6 +256,16 @@ def test_with_tls_settings_or_another_home_in_dotenv_pip_gets_no_token(
     assert evil.asked == []
 
 
+@pytest.mark.parametrize("words", ["install -r r.txt", "sync --extra-pip-args=-cr.txt"])
+def test_pipenv_gets_no_token_where_a_file_may_name_its_variable(
+    words: str, poisoned: PoisonedProject
+) -> None:
+    poisoned.file("r.txt", "six\n")
+    why = "a requirements file may name any variable"
+    poisoned.refused(why, "--ca-route", "as-written", *words.split())
+    poisoned.gets_no_token(*words.split())
+
+
 def test_an_unverified_source_gets_no_token_from_pip(poisoned: PoisonedProject) -> None:
     poisoned.file("Pipfile.lock", lock_with().replace("true", "false"))
     poisoned.gets_no_token("sync")
