@@ -77,7 +77,7 @@ class Attempt(NamedTuple):
         return changes
 
     def _files(self) -> set[tuple[str, int]]:
-        """Return the files of the folder: every write of ours makes another one."""
+        """Return the files of the folder: each write of this program makes another one."""
         with os.scandir(self.folder) as entries:
             return {(entry.name, entry.inode()) for entry in entries}
 

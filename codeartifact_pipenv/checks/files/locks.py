@@ -273,6 +273,7 @@ def review_unlisted(
         found = private.sources(entry.name)
         is_default = entry.source in {None, sources.default}
         if is_default and private.is_configured(entry.name) and sources.has_no_repository:
+            reported.add(entry.name)
             sentence = f"{entry.written} is private, but {pipfile.name} has no CodeArtifact source."
             yield lock.finding(entry.keys, "source-missing", sentence)
         if not found or sources.default in found:
